@@ -1,0 +1,49 @@
+# Every target sets up what it needs; on a fresh Debian only python3, make and git are assumed.
+SHELL := /bin/bash
+PY := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: setup run demo test test-all test-faults check bench lock sdk clean
+
+setup: .venv/.done
+
+.venv/.done: requirements.lock pyproject.toml scripts/setup.sh
+	bash scripts/setup.sh
+	touch .venv/.done
+
+run: setup
+	.venv/bin/trackway serve --data data
+
+demo: setup
+	$(PY) -m examples.shop --data demo-data
+
+check: setup
+	.venv/bin/ruff check src tests benchmarks examples
+	.venv/bin/ruff format --check src tests benchmarks examples
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: setup
+	bash scripts/chromium.sh
+	$(MAKE) check
+	.venv/bin/pytest -m "not faults and not slow"
+
+test-all: setup
+	bash scripts/chromium.sh
+	$(MAKE) check
+	.venv/bin/pytest -m "not faults"
+
+test-faults: setup
+	.venv/bin/pytest -m faults
+
+bench: setup
+	$(PY) -m benchmarks
+
+lock: setup
+	bash scripts/lock.sh
+
+sdk: setup
+	bash scripts/build-sdk.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
