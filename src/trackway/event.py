@@ -1,0 +1,183 @@
+"""The nouns of the road: Source, Submission, Event.
+
+First module of the vocabulary: every other layer imports it, it imports nothing of ours.
+A `Submission` is what arrived, byte for byte; a protocol turns it into `Event`s; the pipeline
+fills an event's enrichment fields and the store keeps it as a row. All are frozen: a change
+makes a new one (`msgspec.structs.replace`).
+
+The description and the `filled_by` note of every `Event` field are the source of
+`docs/reference/glossary.md`; a test fails when the page and this file disagree.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+Channel = Literal["web", "server", "mobile", "api"]
+CHANNELS: tuple[Channel, ...] = ("web", "server", "mobile", "api")
+
+DedupeScope = Literal["source", "workspace"]
+TimeRule = Literal["client", "corrected", "received"]
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A registered sender: one web site, back end, app or device fleet of one workspace."""
+
+    id: str
+    workspace: str
+    name: str
+    protocol: str
+    channel: Channel
+    enabled: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class Submission(Struct, frozen=True, kw_only=True, array_like=True):
+    """What arrived in one request, byte for byte, with what is needed to parse it again.
+
+    `events` is how many events the door counted in it: the books compare that number with
+    what the pipeline later made of the same bytes. `trusted` says that a secret key sent it.
+    """
+
+    submission_id: bytes
+    received_at: int
+    workspace: str
+    source: str
+    protocol: str
+    trusted: bool
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    address: str
+    body: bytes
+    events: int
+
+
+def text(description: str, filled_by: str = "every protocol") -> Meta:
+    return Meta(description=description, extra={"filled_by": filled_by})
+
+
+IDS = "native, pact"
+PIPELINE = "the pipeline"
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One thing that happened, in Trackway's own words.
+
+    Times are integer milliseconds since 1970-01-01 UTC; texts are "" when unknown.
+    """
+
+    event_id: Annotated[
+        str,
+        text("UUIDv7 made from the submission and the event's place in it; a replay gives the same", "the collector"),
+    ]
+    workspace: Annotated[str, text("Id of the workspace that owns the event", "the collector")]
+    source: Annotated[str, text("Id of the source that sent it", "the collector")]
+    protocol: Annotated[str, text("Name of the dialect it was sent in", "the collector")]
+    channel: Annotated[Channel, text("web, server, mobile or api")]
+    trusted: Annotated[bool, text("True when a secret key sent it, false for a public browser key", "the collector")]
+    event_type: Annotated[str, text("Name of what happened, at most 200 characters")]
+
+    occurred_at: Annotated[int, text("When it happened, milliseconds since 1970 UTC; see time_rule")]
+    sent_at: Annotated[
+        int, text("When the sender's clock said it was sent, milliseconds since 1970 UTC; 0 when not said", "native")
+    ] = 0
+    received_at: Annotated[int, text("When the collector received it, milliseconds since 1970 UTC", "the collector")]
+    time_rule: Annotated[
+        TimeRule,
+        text(
+            "How occurred_at was decided: the client's word, the client's word corrected by its clock error, or the time of receipt"
+        ),
+    ] = "received"
+
+    anonymous_id: Annotated[str, text("Device-side id (Pact's distinct_id)", IDS)] = ""
+    session_id: Annotated[str, text("The sender's session id", IDS)] = ""
+    user_id: Annotated[str, text("The sender's own id of a known person", "native")] = ""
+    contact_id: Annotated[str, text("CRM id of a person", IDS)] = ""
+    account_id: Annotated[str, text("CRM id of a company", IDS)] = ""
+    instance_id: Annotated[str, text("Same interaction seen by two senders (a chat, a call)", "native")] = ""
+    dedupe_key: Annotated[str, text("The sender's retry key: a repeat within the window is a duplicate", IDS)] = ""
+    dedupe_scope: Annotated[
+        DedupeScope, text("Where dedupe_key counts: within its source, or within the workspace (Pact)", "the protocol")
+    ] = "source"
+    business_key: Annotated[
+        str, text("order_id or conversion_id that may count once for ever, as kind:value", "native")
+    ] = ""
+
+    url: Annotated[str, text("Address of the page or screen", IDS)] = ""
+    referrer: Annotated[str, text("Address that led there", IDS)] = ""
+    title: Annotated[str, text("Title of the page", "native")] = ""
+    properties: Annotated[dict[str, Any], text("What the sender said of it: any JSON object", IDS)] = field(
+        default_factory=dict
+    )
+    context: Annotated[
+        dict[str, Any],
+        text("What surrounded it: any JSON object; unknown fields of the sender are kept under `unknown`", "native"),
+    ] = field(default_factory=dict)
+    ip: Annotated[
+        str,
+        text(
+            "Sender's address as the workspace's ip_mode leaves it: full, truncated, hashed or empty",
+            "the collector, cut by the pipeline",
+        ),
+    ] = ""
+    user_agent: Annotated[str, text("User agent header, at most 1,024 characters", "the collector")] = ""
+
+    bot: Annotated[str, text("Name of the bot that sent it; empty for people", PIPELINE)] = ""
+    country: Annotated[str, text("ISO 3166-1 alpha-2 country code", PIPELINE)] = ""
+    region: Annotated[str, text("ISO 3166-2 subdivision code, where a location file is configured", PIPELINE)] = ""
+    city: Annotated[str, text("City name, where a location file is configured", PIPELINE)] = ""
+    time_zone: Annotated[str, text("IANA time zone the sender said", PIPELINE)] = ""
+    place_rule: Annotated[
+        str,
+        text("What the country was taken from: proxy_header, location_file, time_zone; empty when unknown", PIPELINE),
+    ] = ""
+    browser: Annotated[str, text("Browser family", PIPELINE)] = ""
+    browser_version: Annotated[str, text("Browser's major version", PIPELINE)] = ""
+    os: Annotated[str, text("Operating system family", PIPELINE)] = ""
+    os_version: Annotated[str, text("Operating system's major version", PIPELINE)] = ""
+    device: Annotated[
+        str, text("desktop, mobile, tablet, tv, console, wearable, car, bot; empty when unknown", PIPELINE)
+    ] = ""
+    host: Annotated[str, text("Host name of url", PIPELINE)] = ""
+    path: Annotated[str, text("Path of url", PIPELINE)] = ""
+    referrer_host: Annotated[str, text("Host name of referrer", PIPELINE)] = ""
+    referrer_class: Annotated[
+        str, text("direct, internal, search, social, email, ai_assistant, paid, campaign or other", PIPELINE)
+    ] = ""
+    referrer_name: Annotated[str, text("Name of the referring service (Google, ChatGPT)", PIPELINE)] = ""
+    utm_source: Annotated[str, text("Campaign source", PIPELINE)] = ""
+    utm_medium: Annotated[str, text("Campaign medium", PIPELINE)] = ""
+    utm_campaign: Annotated[str, text("Campaign name", PIPELINE)] = ""
+    utm_term: Annotated[str, text("Campaign term", PIPELINE)] = ""
+    utm_content: Annotated[str, text("Campaign content", PIPELINE)] = ""
+    click_id_kind: Annotated[str, text("Name of the advertising click id in url (gclid, fbclid, …)", PIPELINE)] = ""
+    click_id: Annotated[str, text("Value of that click id", PIPELINE)] = ""
+    visitor_key: Annotated[
+        str,
+        text(
+            "Whose events are cut into sessions: an id the sender gave, else a daily keyed hash of address and user agent",
+            PIPELINE,
+        ),
+    ] = ""
+
+
+class LogPlace(Struct, frozen=True, array_like=True, order=True):
+    """Where in the log an event stands; two events never share one, a replay gives the same.
+
+    `segment` names a log segment file (its number is never used again), `record` counts the
+    submissions in it from 0, `index` the events in the submission from 0.
+    """
+
+    segment: int
+    record: int
+    index: int
+
+
+class Row(Struct, frozen=True):
+    """An event that reached the end of the pipeline, with its place in the log."""
+
+    event: Event
+    place: LogPlace
