@@ -1,0 +1,230 @@
+"""Sources and their credentials: who may send, and by which key.
+
+A channel `web` or `mobile` source gets a public key: it may only write, and pages show it.
+A `server` or `api` source gets a secret key: shown once, kept as a SHA-256 digest.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trackway.clock import now_ms
+from trackway.control.database import State, bump_version
+from trackway.control.tables import CREDENTIALS, SOURCES, WORKSPACES
+from trackway.control.workspaces import FIRST_WORKSPACE
+from trackway.event import CHANNELS, Channel, Source
+
+SHOWN_OF_A_SECRET = 14
+LONGEST_NAME = 200
+PUBLIC_CHANNELS: tuple[Channel, ...] = ("web", "mobile")
+
+
+class SourceError(ValueError):
+    """A source cannot be made or changed as asked; the text says why and what to do."""
+
+
+class CredentialForm(Struct, frozen=True):
+    """What a client of one protocol sends to name its source: the field's name and how a key is made."""
+
+    field: str
+    public_prefix: str
+    secret_prefix: str
+    random_bytes: int = 16
+
+    def make(self, public: bool) -> str:
+        return (self.public_prefix if public else self.secret_prefix) + secrets.token_hex(self.random_bytes)
+
+
+# One line per protocol; the protocol itself is collect/protocols/<name>.py.
+CREDENTIAL_FORMS: dict[str, CredentialForm] = {
+    "native": CredentialForm("write_key", "tw_pub_", "tw_secret_"),
+    "pact": CredentialForm("api_key", "pact_pub_", "pact_live_"),
+}
+
+# What `--set KEY=VALUE` may set, with the check of its value.
+SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
+    "origins": lambda value: all(re.fullmatch(r"\*|https?://[^/\s]+", o) for o in value.split(",")),
+    "bots": lambda value: value in ("mark", "drop"),
+}
+
+
+class AddedSource(Struct, frozen=True):
+    """`credentials` are readable here only: of a secret key nothing but its digest is kept."""
+
+    source: Source
+    credentials: dict[str, str]
+
+
+class SourceKey(Struct, frozen=True):
+    """A credential as it may be shown: whole when public, the first characters when secret."""
+
+    source: str
+    field: str
+    trusted: bool
+    shown: str
+
+
+class KeyHolder(Struct, frozen=True):
+    source: Source
+    trusted: bool
+
+
+def digest_key(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _make_id(connection: Connection, name: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "source"
+    taken = set(connection.execute(select(SOURCES.c.id).where(SOURCES.c.id.like(f"{slug}%"))).scalars())
+    return next(i for i in (slug, *(f"{slug}-{n}" for n in range(2, len(taken) + 3))) if i not in taken)
+
+
+def _check_settings(settings: Mapping[str, str]) -> None:
+    for key, value in settings.items():
+        if key not in SOURCE_SETTINGS:
+            raise SourceError(f"there is no source setting {key!r}; known: source_id, {', '.join(SOURCE_SETTINGS)}")
+        if not SOURCE_SETTINGS[key](value):
+            raise SourceError(f"{key}={value!r} is not a value of this setting; see docs/reference/sources.md")
+
+
+def add_source(
+    state: State,
+    name: str,
+    protocol: str,
+    channel: str,
+    settings: Mapping[str, str],
+    workspace: str = FIRST_WORKSPACE,
+) -> AddedSource:
+    """Register a source and make its credential. `settings` may hold `source_id` to fix the id.
+
+    SourceError when the protocol, channel, name, id or a setting cannot be used.
+    """
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise SourceError(f"a source needs a name of 1 to {LONGEST_NAME} characters")
+    if protocol not in CREDENTIAL_FORMS:
+        raise SourceError(f"there is no protocol {protocol!r}; known: {', '.join(CREDENTIAL_FORMS)}")
+    if channel not in CHANNELS:
+        raise SourceError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
+    kept = dict(settings)
+    source_id = kept.pop("source_id", "")
+    if source_id and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", source_id):
+        raise SourceError("source_id takes letters, digits, '.', '_' and '-', at most 60")
+    _check_settings(kept)
+    form, public = CREDENTIAL_FORMS[protocol], channel in PUBLIC_CHANNELS
+    key = form.make(public)
+    now = now_ms()
+    try:
+        with state.write() as connection:
+            if connection.execute(select(WORKSPACES.c.id).where(WORKSPACES.c.id == workspace)).first() is None:
+                raise SourceError(f"there is no workspace {workspace!r}")
+            source_id = source_id or _make_id(connection, name)
+            connection.execute(
+                insert(SOURCES).values(
+                    id=source_id,
+                    workspace=workspace,
+                    name=name,
+                    protocol=protocol,
+                    channel=channel,
+                    enabled=True,
+                    settings=msgspec.json.encode(kept).decode(),
+                    created_at=now,
+                )
+            )
+            connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, public)))
+            bump_version(connection)
+    except IntegrityError:
+        raise SourceError(f"there is already a source named {name!r} or with the id {source_id!r}") from None
+    source = Source(id=source_id, workspace=workspace, name=name, protocol=protocol, channel=channel, settings=kept)
+    return AddedSource(source, {form.field: key})
+
+
+def issue_key(state: State, source_id: str) -> str:
+    """A further secret key of a source, for a job of our own; see `revoke_key`."""
+    with state.write() as connection:
+        protocol = connection.execute(select(SOURCES.c.protocol).where(SOURCES.c.id == source_id)).scalar()
+        if protocol is None:
+            raise SourceError(f"there is no source {source_id!r}; see trackway sources list")
+        form = CREDENTIAL_FORMS[protocol]
+        key = form.make(public=False)
+        connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, public=False)))
+        bump_version(connection)
+    return key
+
+
+def revoke_key(state: State, key: str) -> None:
+    """The key ends; collectors follow within a second."""
+    with state.write() as connection:
+        connection.execute(
+            update(CREDENTIALS).where(CREDENTIALS.c.digest == digest_key(key)).values(revoked_at=now_ms())
+        )
+        bump_version(connection)
+
+
+def _credential_row(key: str, source_id: str, form: CredentialForm, public: bool) -> dict[str, Any]:
+    return {
+        "digest": digest_key(key),
+        "source": source_id,
+        "field": form.field,
+        "trusted": not public,
+        "shown": key if public else key[:SHOWN_OF_A_SECRET] + "…",
+        "created_at": now_ms(),
+    }
+
+
+def set_enabled(state: State, source_id: str, enabled: bool) -> None:
+    with state.write() as connection:
+        changed = connection.execute(update(SOURCES).where(SOURCES.c.id == source_id).values(enabled=enabled))
+        if changed.rowcount == 0:
+            raise SourceError(f"there is no source {source_id!r}; see trackway sources list")
+        bump_version(connection)
+
+
+def _read_source(row: Row[Any]) -> Source:
+    return Source(
+        id=row.id,
+        workspace=row.workspace,
+        name=row.name,
+        protocol=row.protocol,
+        channel=row.channel,
+        enabled=row.enabled,
+        settings=msgspec.json.decode(row.settings),
+    )
+
+
+def list_sources(state: State, workspace: str | None = None) -> list[Source]:
+    query = select(SOURCES).order_by(SOURCES.c.created_at, SOURCES.c.id)
+    if workspace is not None:
+        query = query.where(SOURCES.c.workspace == workspace)
+    with state.read() as connection:
+        return [_read_source(row) for row in connection.execute(query)]
+
+
+def list_keys(state: State, workspace: str) -> list[SourceKey]:
+    """Keys that are in force, as they may be shown."""
+    query = (
+        select(CREDENTIALS.c.source, CREDENTIALS.c.field, CREDENTIALS.c.trusted, CREDENTIALS.c.shown)
+        .join(SOURCES)
+        .where(SOURCES.c.workspace == workspace, CREDENTIALS.c.revoked_at.is_(None))
+        .order_by(CREDENTIALS.c.created_at)
+    )
+    with state.read() as connection:
+        return [SourceKey(*row) for row in connection.execute(query)]
+
+
+def read_key_holders(state: State) -> dict[str, KeyHolder]:
+    """Digest of every key in force -> whose it is. The collector keeps this in memory."""
+    query = (
+        select(SOURCES, CREDENTIALS.c.digest, CREDENTIALS.c.trusted)
+        .join(CREDENTIALS)
+        .where(CREDENTIALS.c.revoked_at.is_(None))
+    )
+    with state.read() as connection:
+        return {row.digest: KeyHolder(_read_source(row), row.trusted) for row in connection.execute(query)}

@@ -1,0 +1,55 @@
+"""Workspaces: a customer of ours, what is done with addresses in it, its hashing key."""
+
+import secrets
+
+from msgspec import Struct
+from sqlalchemy import insert, select, update
+
+from trackway.clock import now_ms
+from trackway.control.database import State, bump_version
+from trackway.control.tables import CONFIGURATION, WORKSPACES
+
+FIRST_WORKSPACE = "main"
+IP_MODES = ("full", "truncated", "hashed", "dropped")
+
+
+class Workspace(Struct, frozen=True):
+    """`ip_mode` is one of IP_MODES; `hash_key` keys the hashes that hide addresses."""
+
+    id: str
+    name: str
+    ip_mode: str
+    hash_key: bytes
+
+
+def ensure_first_workspace(state: State) -> None:
+    with state.write() as connection:
+        if connection.execute(select(WORKSPACES.c.id)).first() is not None:
+            return
+        connection.execute(insert(CONFIGURATION).values(name="version", value=1))
+        connection.execute(
+            insert(WORKSPACES).values(
+                id=FIRST_WORKSPACE,
+                name="Main",
+                ip_mode="truncated",
+                hash_key=secrets.token_bytes(32),
+                created_at=now_ms(),
+            )
+        )
+
+
+def list_workspaces(state: State) -> list[Workspace]:
+    with state.read() as connection:
+        rows = connection.execute(select(WORKSPACES).order_by(WORKSPACES.c.id)).all()
+    return [Workspace(r.id, r.name, r.ip_mode, r.hash_key) for r in rows]
+
+
+def set_ip_mode(state: State, workspace: str, ip_mode: str) -> None:
+    """ValueError when there is no such mode or workspace."""
+    if ip_mode not in IP_MODES:
+        raise ValueError(f"ip_mode must be one of {', '.join(IP_MODES)}, not {ip_mode!r}")
+    with state.write() as connection:
+        changed = connection.execute(update(WORKSPACES).where(WORKSPACES.c.id == workspace).values(ip_mode=ip_mode))
+        if changed.rowcount == 0:
+            raise ValueError(f"there is no workspace {workspace!r}")
+        bump_version(connection)
