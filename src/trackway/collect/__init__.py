@@ -1,0 +1,1 @@
+"""HTTP in, Submission into the log, answer when it is durable."""

@@ -1,0 +1,227 @@
+"""The collect routes, raw ASGI: request in, Submission into the log, answer when it is durable.
+
+No framework stands between the socket and the protocol: it would cost more than everything else
+here (docs/decisions/0001). What is refused is answered in the dialect's own words, with CORS
+headers, and never as HTML.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+
+from trackway.clock import Clock
+from trackway.collect.addresses import Proxies
+from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
+from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
+from trackway.collect.credentials import KeyRing
+from trackway.collect.limits import Limits
+from trackway.collect.protocol import Protocol, Reply, Request, Verdict
+from trackway.collect.verdicts import KeyMemory
+from trackway.control.sources import KeyHolder
+from trackway.event import Event, LogPlace, Submission
+from trackway.eventlog.interface import DiskFull, EventLogWriter, NotDurable
+from trackway.ids import make_submission_id
+from trackway.metrics import METRICS
+from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.records import Refusal, encode_record
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+RETRY_AFTER_S = b"2"
+KEPT_OF_A_REFUSED_BODY = 4096
+
+
+class Collector:
+    """All collect routes of one process. It owns its stream of the log."""
+
+    def __init__(
+        self,
+        protocols: Sequence[Protocol],
+        limits: Limits,
+        keys: KeyRing,
+        memory: KeyMemory,
+        log: EventLogWriter,
+        proxies: Proxies,
+        clock: Clock,
+    ) -> None:
+        self._routes = {route.path: (protocol, route) for protocol in protocols for route in protocol.routes}
+        self._limits = limits
+        self._keys = keys
+        self._memory = memory
+        self._log = log
+        self._proxies = proxies
+        self._clock = clock
+        # Set by whoever watches the log: the pipeline is further behind than the operator allows.
+        self.overloaded = False
+
+    def owns(self, path: str) -> bool:
+        return path in self._routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        protocol, route = self._routes[scope["path"]]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["method"] == "OPTIONS":
+            await send_reply(send, Reply(204, b""), answer_preflight(headers, route.methods))
+            return
+        cors = echo_origin(headers.get("origin", ""))
+        try:
+            if scope["method"] not in route.methods:
+                raise refuse(
+                    Reason.METHOD_NOT_ALLOWED,
+                    f"{scope['path']} takes {', '.join(route.methods)}, not {scope['method'][:20]}",
+                )
+            reply = await self._collect(protocol, scope, headers, receive)
+        except Refused as refused:
+            METRICS.rejected.labels(protocol.name, refused.rejection.reason.value).inc()
+            reply = protocol.refuse(refused.rejection)
+            cors += refusal_headers(refused.rejection, route.methods)
+        except ClientGone:
+            return
+        await send_reply(send, reply, cors)
+
+    async def _collect(self, protocol: Protocol, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Reply:
+        if self.overloaded:
+            raise refuse(
+                Reason.NOT_DURABLE, "too much waits to be processed (limit log_backlog_bytes); send it again later"
+            )
+        packed = await read_body(receive, headers.get("content-length"), self._limits)
+        body = unpack_body(packed, headers.get("content-encoding", ""), self._limits)
+        request = Request(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=body,
+        )
+        holder = await self._find_holder(protocol, request)
+        submission = self._make_submission(scope, request, packed, protocol, holder)
+        validate_only = request.query_value("validate") in ("1", "true")
+        try:
+            if not allows_origin(holder.source, headers.get("origin", "")):
+                raise refuse(
+                    Reason.ORIGIN_NOT_ALLOWED,
+                    f"the origin {headers['origin'][:200]!r} is not in the source's list origins",
+                )
+            parsed = protocol.parse(submission, body, holder.source, self._limits)
+        except Refused as refused:
+            if not validate_only:
+                await self._log_refusals(submission, [refused.rejection])
+            raise
+        verdicts = self._memory.judge(parsed)
+        if not validate_only:
+            await self._make_durable(msgspec.structs.replace(submission, events=len(parsed.events)), verdicts)
+        return protocol.reply(parsed, verdicts)
+
+    async def _find_holder(self, protocol: Protocol, request: Request) -> KeyHolder:
+        key = protocol.find_key(request)
+        if not key:
+            raise refuse(Reason.MISSING_KEY, "the request carries no key; see trackway sources list for where it goes")
+        holder = await self._keys.find(key)
+        if holder is None or holder.source.protocol != protocol.name:
+            raise refuse(Reason.UNKNOWN_KEY, "no source of this protocol has this key")
+        if not holder.source.enabled:
+            raise refuse(Reason.SOURCE_DISABLED, f"the source {holder.source.name!r} is switched off")
+        return holder
+
+    def _make_submission(
+        self, scope: Scope, request: Request, packed: bytes, protocol: Protocol, holder: KeyHolder
+    ) -> Submission:
+        peer = scope["client"][0] if scope.get("client") else ""
+        now = self._clock()
+        return Submission(
+            submission_id=make_submission_id(now),
+            received_at=now,
+            workspace=holder.source.workspace,
+            source=holder.source.id,
+            protocol=protocol.name,
+            trusted=holder.trusted,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=self._proxies.keep_headers(request.headers, peer),
+            address=self._proxies.find_address(peer, request.headers.get("x-forwarded-for", "")),
+            body=packed,
+            events=0,
+        )
+
+    async def _make_durable(self, submission: Submission, verdicts: Sequence[Verdict]) -> None:
+        """Duplicates go into the log too: what is stored is decided there, and the books count them."""
+        rejections = [v.rejection for v in verdicts if v.rejection]
+        if rejections:
+            await self._log_refusals(submission, rejections)
+        if not submission.events:
+            return
+        held = self._memory.remember(verdicts)
+        try:
+            place = await self._log.append(encode_record(submission))
+        except NotDurable as error:
+            self._memory.forget(verdicts)
+            raise _word_log_error(error) from error
+        for remembered in held:
+            remembered.place = LogPlace(place.segment, place.ordinal, 0)
+        self._count(submission, verdicts)
+
+    async def _log_refusals(self, submission: Submission, rejections: Sequence[Rejection]) -> None:
+        """Word of a refusal is kept for the books and the operator; the sender is told in any case."""
+        by_reason: dict[Reason, list[Rejection]] = {}
+        for rejection in rejections:
+            by_reason.setdefault(rejection.reason, []).append(rejection)
+        refusals = []
+        for reason, alike in by_reason.items():
+            METRICS.events.labels(submission.source, Outcome.REJECTED.value).inc(len(alike))
+            refusal = Refusal(
+                refusal_id=make_submission_id(submission.received_at),
+                received_at=submission.received_at,
+                workspace=submission.workspace,
+                source=submission.source,
+                reason=reason.value,
+                message=alike[0].message[:500],
+                field=alike[0].field[:200],
+                events=len(alike),
+                body=submission.body[:KEPT_OF_A_REFUSED_BODY],
+            )
+            refusals.append(encode_record(refusal))
+        try:
+            await asyncio.gather(*(self._log.append(refusal) for refusal in refusals))
+        except NotDurable as error:
+            raise _word_log_error(error) from error
+
+    def _count(self, submission: Submission, verdicts: Sequence[Verdict]) -> None:
+        duplicates = sum(v.outcome is Outcome.DUPLICATE for v in verdicts)
+        METRICS.events.labels(submission.source, "accepted").inc(submission.events - duplicates)
+        if duplicates:
+            METRICS.events.labels(submission.source, Outcome.DUPLICATE.value).inc(duplicates)
+
+
+def remember_unsettled(memory: KeyMemory, events: Sequence[Event], segment: int, record: int) -> None:
+    """After a restart: hold the keys of events that are in the log and that the pipeline has not settled."""
+    verdicts = [Verdict(index=n, outcome=Outcome.STORED, event=event) for n, event in enumerate(events)]
+    for remembered in memory.remember(verdicts):
+        remembered.place = LogPlace(segment, record, 0)
+
+
+def _word_log_error(error: NotDurable) -> Refused:
+    if isinstance(error, DiskFull):
+        return refuse(Reason.DISK_FULL, "the disk is full up to its reserve; nothing was stored, send it again later")
+    return refuse(Reason.NOT_DURABLE, "the event could not be made durable now; nothing was stored, send it again")
+
+
+def refusal_headers(rejection: Rejection, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    if rejection.status in (503, 507):
+        return [(b"retry-after", RETRY_AFTER_S)]
+    if rejection.status == 405:
+        return [(b"allow", ", ".join((*methods, "OPTIONS")).encode())]
+    if rejection.status == 401:
+        return [(b"www-authenticate", b'Bearer realm="trackway"')]
+    return []
+
+
+async def send_reply(send: Send, reply: Reply, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    own = [(b"content-length", str(len(reply.body)).encode()), *reply.headers, *headers]
+    if reply.body:
+        own.append((b"content-type", reply.content_type))
+    await send({"type": "http.response.start", "status": reply.status, "headers": own})
+    await send({"type": "http.response.body", "body": reply.body})

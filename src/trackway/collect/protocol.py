@@ -1,0 +1,91 @@
+"""What a protocol file offers: the shape that all siblings in `protocols/` share.
+
+A protocol finds the key in a request, turns a `Submission` into events, and words the answer.
+It never touches the log, the store or a clock.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import Struct, field
+
+from trackway.collect.limits import Limits
+from trackway.event import Event, Source, Submission
+from trackway.outcome import Outcome, Rejection
+
+
+class Route(Struct, frozen=True):
+    """A path that a protocol owns, and the methods it answers there."""
+
+    path: str
+    methods: tuple[str, ...] = ("POST",)
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One HTTP request, its body unpacked. Header names are lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def query_value(self, name: str) -> str:
+        if name not in self.query:
+            return ""
+        return parse_qs(self.query, max_num_fields=100).get(name, [""])[0]
+
+    def bearer(self) -> str:
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+
+class Parsed(Struct, frozen=True):
+    """What a request holds: each event or the reason why it is none, in the order sent.
+
+    `single` says that one bare event was sent, which some dialects answer differently.
+    """
+
+    items: Sequence[Event | Rejection]
+    single: bool = False
+    warnings: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def events(self) -> list[Event]:
+        return [item for item in self.items if isinstance(item, Event)]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What the answer says of one event. `first_event_id` is set for a duplicate."""
+
+    index: int
+    outcome: Outcome
+    event: Event | None = None
+    first_event_id: str = ""
+    rejection: Rejection | None = None
+    warnings: Sequence[str] = ()
+
+
+class Reply(Struct, frozen=True):
+    """An answer; `headers` beside the content type and length."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    content_type: bytes = b"application/json"
+
+
+class Protocol(Struct, frozen=True, kw_only=True):
+    """One dialect. Every function is pure; `parse` gives the same events for the same submission."""
+
+    name: str
+    routes: tuple[Route, ...]
+    find_key: Callable[[Request], str]
+    parse: Callable[[Submission, bytes, Source, Limits], Parsed]
+    reply: Callable[[Parsed, Sequence[Verdict]], Reply]
+    refuse: Callable[[Rejection], Reply]
+
+
+def json_reply(status: int, content: object) -> Reply:
+    return Reply(status, msgspec.json.encode(content))

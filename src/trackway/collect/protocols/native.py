@@ -1,0 +1,316 @@
+"""Trackway's own dialect: `POST /v1/events`, the canonical field names of docs/reference/glossary.md.
+
+Takes one event, a list, `{"events": [...]}` or newline-delimited JSON. The write key comes as
+Bearer, as Basic user or password, as `?k=`, or as `write_key` in the body (a beacon can set no
+header). A clean body is decoded straight into a typed struct; only what that refuses is looked at
+field by field, to keep unknown fields and to word the error.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from trackway.collect.fields import (
+    Item,
+    at_index,
+    build_event,
+    check_count,
+    decode_item,
+    door_fields,
+    parse_time_field,
+    sender_context,
+    split_body,
+    time_fields,
+)
+from trackway.collect.limits import LONGEST_ID, LONGEST_TITLE, LONGEST_TYPE, LONGEST_URL, Limits, clean_object
+from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
+from trackway.event import CHANNELS, Channel, Event, Source, Submission
+from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+
+IDS = ("anonymous_id", "session_id", "user_id", "contact_id", "account_id", "instance_id", "dedupe_key")
+OUTER = frozenset({"write_key", "sent_at", "events"})
+KNOWN = frozenset(
+    {
+        "event_type",
+        "channel",
+        "occurred_at",
+        "sent_at",
+        "write_key",
+        "url",
+        "referrer",
+        "title",
+        "properties",
+        "context",
+        *IDS,
+    }
+)
+
+
+class CleanEvent(Struct, forbid_unknown_fields=True):
+    """A well-formed event. What does not fit is read again by `_read_item`, which words the error."""
+
+    event_type: str
+    channel: Channel | None = None
+    occurred_at: str | None = None
+    sent_at: str | None = None
+    anonymous_id: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    contact_id: str = ""
+    account_id: str = ""
+    instance_id: str = ""
+    dedupe_key: str = ""
+    url: str = ""
+    referrer: str = ""
+    title: str = ""
+    properties: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    write_key: str = ""
+
+
+class CleanBatch(Struct, forbid_unknown_fields=True):
+    events: list[CleanEvent]
+    write_key: str = ""
+    sent_at: str | None = None
+
+
+class KeyInBody(Struct):
+    write_key: str | UnsetType = UNSET
+
+
+_BATCH = msgspec.json.Decoder(CleanBatch)
+_LIST = msgspec.json.Decoder(list[CleanEvent])
+_SINGLE = msgspec.json.Decoder(CleanEvent)
+_KEY = msgspec.json.Decoder(KeyInBody)
+
+
+def find_key(request: Request) -> str:
+    """The write key; "" when the request has none."""
+    authorization = request.headers.get("authorization", "")
+    if authorization:
+        return request.bearer() or _read_basic(authorization)
+    key = request.query_value("k")
+    if key or b"write_key" not in request.body:
+        return key
+    try:
+        found = _KEY.decode(request.body).write_key
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _find_key_in_lines(request.body)
+    return found if isinstance(found, str) else ""
+
+
+def _find_key_in_lines(body: bytes) -> str:
+    try:
+        found = _KEY.decode(body.split(b"\n", 1)[0]).write_key
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _read_basic(authorization: str) -> str:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return user or password
+
+
+def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
+    """Events of an unpacked body. Refused as a whole only when the body is no JSON or holds no event."""
+    if len(body) <= limits.event_bytes:
+        clean = _parse_clean(submission, body, source, limits)
+        if clean is not None:
+            return clean
+    return _parse_carefully(submission, body, source, limits)
+
+
+def _parse_clean(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed | None:
+    """The fast way; None when anything at all is unusual."""
+    single, sent = False, None
+    try:
+        if body[:1] == b"[":
+            decoded = _LIST.decode(body)
+        elif b'"events"' in body:
+            batch = _BATCH.decode(body)
+            decoded, sent = batch.events, batch.sent_at
+        else:
+            decoded, single = [_SINGLE.decode(body)], True
+        if not 0 < len(decoded) <= limits.events_per_call:
+            return None
+        door = door_fields(submission, source)
+        sent_ms = parse_time_field(sent, "sent_at") if sent else None
+        items = [_build_clean(submission, index, door, item, sent_ms, limits) for index, item in enumerate(decoded)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Refused, Unusual):
+        return None
+    return Parsed(items, single)
+
+
+class Unusual(Exception):
+    """A clean event holds something that only the careful way words well."""
+
+
+def _build_clean(
+    submission: Submission, index: int, door: dict[str, Any], item: CleanEvent, sent_ms: int | None, limits: Limits
+) -> Event:
+    event_type = item.event_type.strip()
+    if not event_type or len(event_type) > LONGEST_TYPE or "\x00" in event_type:
+        raise Unusual
+    ids = {name: value for name in IDS if (value := getattr(item, name))}
+    for value in ids.values():
+        if len(value) > LONGEST_ID or "\x00" in value or value != value.strip():
+            raise Unusual
+    if len(item.url) > LONGEST_URL or len(item.referrer) > LONGEST_URL or len(item.title) > LONGEST_TITLE:
+        raise Unusual
+    if "\x00" in item.url or "\x00" in item.referrer or "\x00" in item.title:
+        raise Unusual
+    said = parse_time_field(item.occurred_at, "occurred_at") if item.occurred_at else None
+    sent = parse_time_field(item.sent_at, "sent_at") if item.sent_at else sent_ms
+    properties = clean_object(item.properties, "properties", limits.json_depth - 1)
+    context = clean_object(item.context, "context", limits.json_depth - 1)
+    fields = {
+        "event_type": event_type,
+        **time_fields(said, sent, submission.received_at, "occurred_at"),
+        **ids,
+        "url": item.url.strip(),
+        "referrer": item.referrer.strip(),
+        "title": item.title.strip(),
+        "properties": properties,
+        "context": context,
+        "business_key": find_business_key(event_type, properties),
+    }
+    if item.channel:
+        fields["channel"] = item.channel
+    if context:
+        fields |= sender_context(context, submission.trusted)
+    return build_event(submission, index, door, fields)
+
+
+def _parse_carefully(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
+    raws, outer = split_body(body, limits)
+    check_count(len(raws), limits)
+    single = outer is not None and not outer and len(raws) == 1 and b'"events"' not in body
+    sent = _read_outer_time(outer)
+    door = door_fields(submission, source)
+    items: list[Event | Rejection] = []
+    warnings: dict[int, Sequence[str]] = {}
+    if outer and (extra := sorted(set(outer) - OUTER)):
+        warnings[0] = [f"not a field of this protocol, ignored beside events: {', '.join(extra)[:300]}"]
+    for index, raw in enumerate(raws):
+        at = "" if single else f"events[{index}]"
+        try:
+            item = Item(decode_item(raw, at, limits), f"{at}." if at else "", limits, [])
+            items.append(build_event(submission, index, door, _read_item(item, submission, sent)))
+        except Refused as refused:
+            items.append(at_index(refused.rejection, index))
+            continue
+        if item.warnings:
+            warnings[index] = [*warnings.get(index, ()), *item.warnings]
+    return Parsed(items, single, warnings)
+
+
+def _read_outer_time(outer: Mapping[str, Any] | None) -> int | None:
+    if not outer or "sent_at" not in outer:
+        return None
+    try:
+        value = msgspec.json.decode(outer["sent_at"], type=str | int | float | None)
+    except msgspec.DecodeError:
+        raise refuse(Reason.WRONG_TYPE, "sent_at must be an ISO 8601 text or a number", field="sent_at") from None
+    return None if value in (None, "") else parse_time_field(value, "sent_at")
+
+
+def _read_item(item: Item, submission: Submission, sent: int | None) -> dict[str, Any]:
+    event_type = item.text("event_type", LONGEST_TYPE, required=True)
+    properties, context = item.object("properties"), item.object("context")
+    unknown = item.unknown(KNOWN)
+    if unknown:
+        context = {**context, "unknown": unknown}
+    own_sent = item.time("sent_at")
+    fields = {
+        "event_type": event_type,
+        **time_fields(
+            item.time("occurred_at"),
+            own_sent if own_sent is not None else sent,
+            submission.received_at,
+            f"{item.at}occurred_at",
+        ),
+        **{name: item.text(name) for name in IDS},
+        "url": item.cut_text("url", LONGEST_URL),
+        "referrer": item.cut_text("referrer", LONGEST_URL),
+        "title": item.cut_text("title", LONGEST_TITLE),
+        "properties": properties,
+        "context": context,
+        "business_key": find_business_key(event_type, properties),
+        **sender_context(context, submission.trusted),
+    }
+    channel = item.text("channel")
+    if channel:
+        if channel not in CHANNELS:
+            raise refuse(
+                Reason.OUT_OF_RANGE, f"channel must be one of {', '.join(CHANNELS)}", field=f"{item.at}channel"
+            )
+        fields["channel"] = channel
+    return fields
+
+
+def find_business_key(event_type: str, properties: Mapping[str, Any]) -> str:
+    """A purchase counts once per properties.order_id, a conversion once per properties.conversion_id."""
+    name = {"purchase": "order_id", "conversion": "conversion_id"}.get(event_type)
+    value = properties.get(name) if name else None
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        return ""
+    return f"{name}:{value}"[:LONGEST_ID]
+
+
+def reply(parsed: Parsed, verdicts: Sequence[Verdict]) -> Reply:
+    """200 when nothing was rejected, 207 when some was, the first rejection's status when all was."""
+    counts = dict.fromkeys((Outcome.STORED, Outcome.DUPLICATE, Outcome.REJECTED), 0)
+    results = []
+    for verdict in verdicts:
+        counts[verdict.outcome] += 1
+        results.append(_word_verdict(verdict))
+    rejected = counts[Outcome.REJECTED]
+    status = 200
+    if rejected:
+        first = next(v.rejection for v in verdicts if v.rejection)
+        status = 207 if rejected < len(verdicts) else first.status
+    content = {
+        "accepted": counts[Outcome.STORED],
+        "duplicate": counts[Outcome.DUPLICATE],
+        "rejected": rejected,
+        "results": results,
+    }
+    return json_reply(status, content)
+
+
+def _word_verdict(verdict: Verdict) -> dict[str, object]:
+    said: dict[str, object] = {"index": verdict.index}
+    if verdict.rejection:
+        said |= {"status": "rejected", **_word_rejection(verdict.rejection)}
+    elif verdict.event:
+        said["event_id"] = verdict.event.event_id
+        said["status"] = "duplicate" if verdict.outcome is Outcome.DUPLICATE else "accepted"
+        if verdict.first_event_id:
+            said["first_event_id"] = verdict.first_event_id
+    if verdict.warnings:
+        said["warnings"] = list(verdict.warnings)
+    return said
+
+
+def _word_rejection(rejection: Rejection) -> dict[str, str]:
+    return {"reason": rejection.reason.value, "field": rejection.field, "message": rejection.message}
+
+
+def refuse_all(rejection: Rejection) -> Reply:
+    return json_reply(rejection.status, {"error": _word_rejection(rejection)})
+
+
+NATIVE = Protocol(
+    name="native", routes=(Route("/v1/events"),), find_key=find_key, parse=parse, reply=reply, refuse=refuse_all
+)
