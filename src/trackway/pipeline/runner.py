@@ -1,0 +1,410 @@
+"""The pipeline's loop: batch after batch from the log into the store, exactly once.
+
+The order of writing makes it so: rows into the store, keys into the index, then position and
+counts in one transaction of the relational state. After a crash between any two of them the batch
+is read again, with the same event ids:
+
+* rows carry their place in the log, so the store is asked which places it has, and only the rest
+  is inserted;
+* a key that names the event itself makes it no duplicate;
+* nothing was counted, so it is counted now.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from trackway.clock import Clock
+from trackway.control.database import State, read_version
+from trackway.control.salts import DAY_MS, read_salt
+from trackway.control.sources import list_sources
+from trackway.control.workspaces import Workspace, list_workspaces
+from trackway.event import Event, LogPlace, Row, Source, Submission
+from trackway.eventlog.interface import Batch, Damage, EventLogReader, Position, Record
+from trackway.ids import make_event_id
+from trackway.outcome import Outcome, Reason, Refused
+from trackway.pipeline.desk import Desk, Knowledge
+from trackway.pipeline.duplicates import Duplicate, Firsts
+from trackway.pipeline.knowledge.locations import LocationFileError
+from trackway.pipeline.pipeline import process_event
+from trackway.pipeline.progress import Account, DeadLetter, commit_batch, forget_old_letters, read_position
+from trackway.records import Refusal, decode_record
+from trackway.settings import Settings
+from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
+from trackway.store.keys import KeyWriter
+
+LOG = logging.getLogger(__name__)
+
+Adapter = Callable[[Submission, Source], Sequence[Event]]
+
+BATCH_BYTES = 4_000_000
+LOOK_EVERY_S = 0.02
+REST_AFTER_ERROR_S = 0.5
+LOOK_AT_VERSION_S = 0.5
+TIDY_EVERY_S = 60.0
+# So many dead letters without one good event between them are a fault of ours, not of the senders.
+MOST_DEAD_IN_A_ROW = 1000
+KEPT_OF_A_PAYLOAD = 65_536
+
+
+class TooManyDeadLetters(Exception):
+    """The loop stops and tries the same batch again later, so that a bad release loses nothing."""
+
+
+class Work(msgspec.Struct):
+    """A batch on its way: what will be stored, what will not, and what to count."""
+
+    rows: list[Row]
+    outcomes: list[OutcomeRow]
+    account: Account
+    firsts: Firsts
+    dead_in_a_row: int = 0
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A submission of the batch, its record's place and the events parsed from it."""
+
+    record: Record
+    submission: Submission
+    events: Sequence[Event]
+
+
+class Pipeline:
+    """All streams of one log into one store. One process runs it; see `run_for_ever`."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        store: EventStore,
+        log: EventLogReader,
+        keys: KeyWriter,
+        adapters: Mapping[str, Adapter],
+        knowledge: Knowledge,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._state, self._store, self._log, self._keys = state, store, log, keys
+        self._adapters, self._knowledge, self._settings, self._clock = adapters, knowledge, settings, clock
+        self._sources: dict[str, Source] = {}
+        self._workspaces: dict[str, Workspace] = {}
+        self._salts: dict[int, bytes] = {}
+        self._positions: dict[str, Position] = {}
+        # True when an earlier insert may have been applied without our knowing.
+        self._in_doubt: dict[str, bool] = {}
+        self._tidied_at = 0.0
+        self._version = -1
+        self._version_at = 0.0
+
+    def run_for_ever(self, stopped: Callable[[], bool]) -> None:
+        """Supervisor: logs whatever goes wrong, rests, and goes on with the same batch."""
+        while not stopped():
+            try:
+                moved = self.run_once()
+                self._tidy()
+            except StoreUnavailable as error:
+                LOG.warning("the event store does not answer, waiting: %s", error)
+                self._doubt_everything()
+                time.sleep(REST_AFTER_ERROR_S)
+            except Exception:
+                LOG.exception("the pipeline could not process a batch; it tries the same batch again")
+                self._doubt_everything()
+                time.sleep(REST_AFTER_ERROR_S)
+            else:
+                if not moved:
+                    time.sleep(LOOK_EVERY_S)
+
+    def run_once(self) -> int:
+        """One batch of every stream that has something. Returns how many records were settled."""
+        return sum(self._run_stream(stream) for stream in self._log.streams())
+
+    def _doubt_everything(self) -> None:
+        self._positions.clear()
+        self._in_doubt.clear()
+
+    def _run_stream(self, stream: str) -> int:
+        if stream not in self._positions:
+            self._positions[stream] = read_position(self._state, stream)
+        position = self._positions[stream]
+        batch = self._read(stream, position)
+        if batch.next == position:
+            return 0
+        self._renew_configuration()
+        work = self._process(batch)
+        if self._in_doubt.get(stream, True) and batch.records:
+            self._leave_out_what_is_stored(work, batch)
+        self._in_doubt[stream] = True
+        self._store_rows(work)
+        if work.outcomes:
+            self._store.insert_outcomes(work.outcomes, self._clock())
+        if work.firsts.claimed:
+            self._keys.put_many(list(work.firsts.claimed.items()), self._window_start())
+        commit_batch(self._state, stream, batch.next, work.account, self._clock())
+        self._positions[stream] = batch.next
+        self._in_doubt[stream] = False
+        return len(batch.records)
+
+    def _read(self, stream: str, position: Position) -> Batch:
+        """A small batch waits a moment for more: many small inserts are ruinous for the store."""
+        batch = self._log.read(stream, position, self._settings.pipeline_batch_events, BATCH_BYTES)
+        if batch.records and len(batch.records) < 100:
+            time.sleep(self._settings.pipeline_linger_ms / 1000)
+            batch = self._log.read(stream, position, self._settings.pipeline_batch_events, BATCH_BYTES)
+        return batch
+
+    def _process(self, batch: Batch) -> Work:
+        account = Account()
+        arrivals: list[Arrival] = []
+        dead: list[OutcomeRow] = []
+        for damage in batch.damages:
+            account.set_aside.append(_set_damage_aside(damage, self._clock()))
+        for record in batch.records:
+            self._open_record(record, arrivals, dead, account)
+        work = Work(
+            [], dead, account, Firsts(self._keys, (e for a in arrivals for e in a.events), self._window_start())
+        )
+        for arrival in arrivals:
+            self._process_arrival(arrival, work)
+        return work
+
+    def _open_record(self, record: Record, arrivals: list[Arrival], dead: list[OutcomeRow], account: Account) -> None:
+        content = decode_record(record.payload)
+        if isinstance(content, Refusal):
+            account.reject(content.source, content.received_at, content.reason, content.events)
+            account.set_aside.append(_set_refusal_aside(content))
+            return
+        account.receive(content.source, content.received_at, content.events)
+        source = self._find_source(content.source)
+        if source is None:
+            self._bury(record, content, Reason.SOURCE_GONE, "the source was deleted", dead, account)
+            return
+        try:
+            events = self._adapters[content.protocol](content, source)
+        except Refused as refused:
+            self._bury(record, content, Reason.ADAPTER_FAILED, refused.rejection.message, dead, account)
+        except Exception as error:
+            LOG.exception("protocol %s could not parse a submission that the door had accepted", content.protocol)
+            self._bury(record, content, Reason.ADAPTER_FAILED, f"{type(error).__name__}: {error}"[:500], dead, account)
+        else:
+            arrivals.append(Arrival(record, content, events))
+
+    def _bury(
+        self,
+        record: Record,
+        submission: Submission,
+        reason: Reason,
+        detail: str,
+        dead: list[OutcomeRow],
+        account: Account,
+    ) -> None:
+        """Every event of a submission becomes a dead letter; its bytes are kept without the address."""
+        kept = msgspec.structs.replace(submission, address="", body=submission.body[:KEPT_OF_A_PAYLOAD])
+        payload = msgspec.msgpack.encode(kept)
+        for index in range(submission.events):
+            event_id = make_event_id(submission.submission_id, index)
+            place = LogPlace(record.segment, record.ordinal, index)
+            dead.append(
+                OutcomeRow(
+                    event_id=event_id,
+                    workspace=submission.workspace,
+                    source=submission.source,
+                    protocol=submission.protocol,
+                    outcome=Outcome.DEAD_LETTERED,
+                    reason=reason,
+                    first_event_id="",
+                    detail=detail,
+                    event_type="",
+                    received_at=submission.received_at,
+                    place=place,
+                )
+            )
+            account.set_aside.append(
+                DeadLetter(
+                    id=f"dead:{event_id}",
+                    workspace=submission.workspace,
+                    source=submission.source,
+                    kind="dead_letter",
+                    reason=reason.value,
+                    detail=detail,
+                    event_id=event_id,
+                    payload=payload if index == 0 else b"",
+                    received_at=submission.received_at,
+                )
+            )
+
+    def _process_arrival(self, arrival: Arrival, work: Work) -> None:
+        submission = arrival.submission
+        source = self._sources[submission.source]
+        workspace = self._workspaces[submission.workspace]
+        desk = Desk(
+            source=source,
+            ip_mode=workspace.ip_mode,
+            ip_key=workspace.hash_key,
+            visitor_salt=self._find_salt(submission.received_at),
+            request_headers=submission.headers,
+            knowledge=self._knowledge,
+        )
+        for index, event in enumerate(arrival.events):
+            place = LogPlace(arrival.record.segment, arrival.record.ordinal, index)
+            result = process_event(event, work.firsts, desk)
+            if isinstance(result, Event):
+                work.rows.append(Row(result, place))
+            elif isinstance(result, Duplicate):
+                work.outcomes.append(
+                    _make_outcome(event, place, Outcome.DUPLICATE, result.reason, "", result.first_event_id)
+                )
+                _note_conflict(event, result, work.account)
+            else:
+                work.outcomes.append(_make_outcome(event, place, Outcome.DROPPED, result.reason, result.detail))
+
+    def _leave_out_what_is_stored(self, work: Work, batch: Batch) -> None:
+        first = batch.records[0]
+        stored = self._store.places_present("events", first.segment, first.ordinal)
+        told = self._store.places_present("outcomes", first.segment, first.ordinal)
+        known = stored | told
+        work.rows = [row for row in work.rows if row.place not in known]
+        work.outcomes = [row for row in work.outcomes if row.place not in known]
+
+    def _store_rows(self, work: Work) -> None:
+        """Insert the rows; where the engine refuses a batch, halve it until the one bad row is alone."""
+        waiting = [work.rows] if work.rows else []
+        while waiting:
+            rows = waiting.pop()
+            try:
+                self._store.insert_events(rows, self._clock())
+                work.dead_in_a_row = 0
+            except StoreRefused as error:
+                if len(rows) > 1:
+                    middle = len(rows) // 2
+                    waiting += [rows[middle:], rows[:middle]]
+                    continue
+                self._bury_row(rows[0], str(error)[:500], work)
+
+    def _bury_row(self, row: Row, detail: str, work: Work) -> None:
+        work.dead_in_a_row += 1
+        if work.dead_in_a_row > MOST_DEAD_IN_A_ROW:
+            raise TooManyDeadLetters(f"the store refused {MOST_DEAD_IN_A_ROW} events in a row, the last with: {detail}")
+        event = row.event
+        LOG.error("the store refused event %s of source %s: %s", event.event_id, event.source, detail)
+        work.outcomes.append(_make_outcome(event, row.place, Outcome.DEAD_LETTERED, Reason.STORE_REFUSED, detail))
+        work.account.set_aside.append(
+            _set_event_aside(event, "dead_letter", f"dead:{event.event_id}", Reason.STORE_REFUSED, detail)
+        )
+
+    def _find_source(self, source_id: str) -> Source | None:
+        if source_id not in self._sources:
+            self._version_at = 0.0
+            self._renew_configuration()
+        return self._sources.get(source_id)
+
+    def _renew_configuration(self) -> None:
+        """Sources and workspaces are read again when their version changed, looked at twice a second."""
+        now = time.monotonic()
+        if now - self._version_at < LOOK_AT_VERSION_S:
+            return
+        self._version_at = now
+        try:
+            self._knowledge.locations.refresh()
+        except LocationFileError as error:
+            LOG.error("the location file is not used: %s", error)
+        version = read_version(self._state)
+        if version == self._version:
+            return
+        self._version = version
+        self._sources = {source.id: source for source in list_sources(self._state)}
+        self._workspaces = {workspace.id: workspace for workspace in list_workspaces(self._state)}
+
+    def _find_salt(self, received_at: int) -> bytes:
+        day = received_at // DAY_MS
+        if day not in self._salts:
+            self._salts = {day: read_salt(self._state, received_at), **dict(list(self._salts.items())[:3])}
+        return self._salts[day]
+
+    def _window_start(self) -> int:
+        return self._clock() - self._settings.dedupe_window_days * DAY_MS
+
+    def _tidy(self) -> None:
+        """Once a minute: trim the log, forget old keys and letters."""
+        now = time.monotonic()
+        if now - self._tidied_at < TIDY_EVERY_S:
+            return
+        self._tidied_at = now
+        keep_since = self._clock() - self._settings.log_keep_hours * 3_600_000
+        for stream, position in self._positions.items():
+            self._log.trim(stream, position, keep_since)
+        self._keys.expire(self._window_start())
+        forget_old_letters(self._state, self._clock() - self._settings.dead_letter_days * DAY_MS)
+
+
+def _make_outcome(
+    event: Event, place: LogPlace, outcome: Outcome, reason: Reason, detail: str, first_event_id: str = ""
+) -> OutcomeRow:
+    return OutcomeRow(
+        event_id=event.event_id,
+        workspace=event.workspace,
+        source=event.source,
+        protocol=event.protocol,
+        outcome=outcome,
+        reason=reason,
+        first_event_id=first_event_id,
+        detail=detail,
+        event_type=event.event_type,
+        received_at=event.received_at,
+        place=place,
+    )
+
+
+def _note_conflict(event: Event, duplicate: Duplicate, account: Account) -> None:
+    """A repeat that says something else is kept; a key that swallows several visitors is reported."""
+    if duplicate.other_visitor and duplicate.reason is Reason.TRANSPORT_KEY:
+        account.swallowed[event.source, event.dedupe_key] += 1
+    if duplicate.differs:
+        detail = f"differs from the first event {duplicate.first_event_id}"
+        account.set_aside.append(
+            _set_event_aside(event, "conflict", f"conflict:{event.event_id}", duplicate.reason, detail)
+        )
+
+
+def _set_event_aside(event: Event, kind: str, letter_id: str, reason: Reason, detail: str) -> DeadLetter:
+    return DeadLetter(
+        id=letter_id,
+        workspace=event.workspace,
+        source=event.source,
+        kind=kind,
+        reason=reason.value,
+        detail=detail,
+        event_id=event.event_id,
+        payload=msgspec.json.encode(msgspec.structs.replace(event, ip=""))[:KEPT_OF_A_PAYLOAD],
+        received_at=event.received_at,
+    )
+
+
+def _set_refusal_aside(refusal: Refusal) -> DeadLetter:
+    return DeadLetter(
+        id=f"rejected:{make_event_id(refusal.refusal_id, 0)}",
+        workspace=refusal.workspace,
+        source=refusal.source,
+        kind="rejected",
+        reason=refusal.reason,
+        detail=f"{refusal.field}: {refusal.message}" if refusal.field else refusal.message,
+        event_id="",
+        payload=refusal.body,
+        received_at=refusal.received_at,
+    )
+
+
+def _set_damage_aside(damage: Damage, now: int) -> DeadLetter:
+    lost = "an unknown number of" if damage.records_lost is None else str(damage.records_lost)
+    return DeadLetter(
+        id=f"damage:{damage.segment:x}:{damage.offset}",
+        workspace="",
+        source="",
+        kind="damage",
+        reason=Reason.LOG_DAMAGED.value,
+        detail=f"stream {damage.stream}, {damage.length} bytes at {damage.offset}, {lost} records lost: {damage.reason}",
+        event_id="",
+        payload=b"",
+        received_at=now,
+    )
