@@ -12,7 +12,11 @@ EVENT = {"event_type": "page_view", "anonymous_id": "a"}
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/tracking/events"])
 def test_a_preflight_is_answered_with_what_was_asked(server: TestServer, path: str) -> None:
-    asked = {"origin": ORIGIN, "access-control-request-method": "POST", "access-control-request-headers": "authorization, x-timestamp"}
+    asked = {
+        "origin": ORIGIN,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization, x-timestamp",
+    }
     answer = server.request("OPTIONS", path, headers=asked)
     assert answer.status == 204
     assert answer.headers["access-control-allow-origin"] == ORIGIN
@@ -24,7 +28,10 @@ def test_a_preflight_is_answered_with_what_was_asked(server: TestServer, path: s
 
 def test_answers_echo_the_origin_also_when_they_refuse(server: TestServer, native: dict[str, Any]) -> None:
     key = native["credentials"]["write_key"]
-    for answer in (server.post("/v1/events", EVENT, key, {"origin": ORIGIN}), server.post("/v1/events", EVENT, "no", {"origin": ORIGIN})):
+    for answer in (
+        server.post("/v1/events", EVENT, key, {"origin": ORIGIN}),
+        server.post("/v1/events", EVENT, "no", {"origin": ORIGIN}),
+    ):
         assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 
@@ -43,7 +50,9 @@ def test_answers_echo_the_origin_also_when_they_refuse(server: TestServer, nativ
 )
 def test_a_source_listens_to_its_origins_only(server: TestServer, origins: str, origin: str, status: int) -> None:
     source = server.add_source(f"site {origins} {origin}", channel="web", origins=origins)
-    answer = server.post("/v1/events", EVENT, source["credentials"]["write_key"], {"origin": origin} if origin else None)
+    answer = server.post(
+        "/v1/events", EVENT, source["credentials"]["write_key"], {"origin": origin} if origin else None
+    )
     assert answer.status == status
     if status == 403:
         assert answer.json["error"]["reason"] == "origin_not_allowed"

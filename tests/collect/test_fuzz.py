@@ -16,8 +16,26 @@ JSON_VALUES = st.recursive(
     max_leaves=15,
 )
 FIELD_NAMES = st.sampled_from(
-    ["event_type", "distinct_id", "anonymous_id", "occurred_at", "sent_at", "timestamp", "ts", "properties", "context", "dedupe_key"]
-    + ["url", "title", "source", "channel", "events", "write_key", "contact_id", "session_id"]
+    [
+        "event_type",
+        "distinct_id",
+        "anonymous_id",
+        "occurred_at",
+        "sent_at",
+        "timestamp",
+        "ts",
+        "properties",
+        "context",
+        "dedupe_key",
+        "url",
+        "title",
+        "source",
+        "channel",
+        "events",
+        "write_key",
+        "contact_id",
+        "session_id",
+    ]
 )
 LIKELY_EVENTS = st.dictionaries(FIELD_NAMES, JSON_VALUES, max_size=8)
 BODIES = st.one_of(

@@ -33,7 +33,12 @@ def key_of(source: Source) -> str:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_form_of_body_is_stored(server: TestServer, native: Source, stored: Stored, form: str, wrap: Any) -> None:
-    answer = server.request("POST", "/v1/events", wrap({"event_type": "signup", "anonymous_id": "a1"}), {"authorization": f"Bearer {key_of(native)}"})
+    answer = server.request(
+        "POST",
+        "/v1/events",
+        wrap({"event_type": "signup", "anonymous_id": "a1"}),
+        {"authorization": f"Bearer {key_of(native)}"},
+    )
     assert answer.status == 200
     assert {r["status"] for r in answer.json["results"]} == {"accepted"}
     events = stored(native)
@@ -70,7 +75,13 @@ def test_every_field_comes_back_as_it_was_sent(server: TestServer, native: Sourc
         "url": "https://shop.example/pricing?utm_source=news",
         "referrer": "https://www.google.com/",
         "title": "Pricing",
-        "properties": {"plan": "growth", "price": 12.5, "tags": ["a", 1, None, {"b": []}], "empty": {}, "nothing": None},
+        "properties": {
+            "plan": "growth",
+            "price": 12.5,
+            "tags": ["a", 1, None, {"b": []}],
+            "empty": {},
+            "nothing": None,
+        },
         "context": {"library": {"name": "test"}},
     }
     assert server.post("/v1/events", sent, key_of(native)).status == 200
@@ -99,7 +110,9 @@ def test_two_equal_keys_in_one_call_count_once(server: TestServer, native: Sourc
     assert len(stored(native)) == 1
 
 
-def test_an_order_counts_once_for_ever_also_without_a_dedupe_key(server: TestServer, native: Source, stored: Stored) -> None:
+def test_an_order_counts_once_for_ever_also_without_a_dedupe_key(
+    server: TestServer, native: Source, stored: Stored
+) -> None:
     order = {"event_type": "purchase", "anonymous_id": "a1", "properties": {"order_id": "A-1", "revenue": 10}}
     other = {"event_type": "purchase", "anonymous_id": "a1", "properties": {"order_id": "A-2", "revenue": 10}}
     assert server.post("/v1/events", order, key_of(native)).json["accepted"] == 1
@@ -164,8 +177,13 @@ def test_packed_bodies_are_unpacked(server: TestServer, native: Source, stored: 
     assert [e["event_type"] for e in stored(native)] == ["packed"]
 
 
-def test_a_wrong_clock_is_corrected_when_the_sender_says_when_it_sent(server: TestServer, native: Source, stored: Stored) -> None:
-    body = {"sent_at": "2031-01-01T00:10:00Z", "events": [{"event_type": "late", "occurred_at": "2031-01-01T00:00:00Z"}]}
+def test_a_wrong_clock_is_corrected_when_the_sender_says_when_it_sent(
+    server: TestServer, native: Source, stored: Stored
+) -> None:
+    body = {
+        "sent_at": "2031-01-01T00:10:00Z",
+        "events": [{"event_type": "late", "occurred_at": "2031-01-01T00:00:00Z"}],
+    }
     assert server.post("/v1/events", body, key_of(native)).status == 200
     [event] = stored(native)
     assert event["time_rule"] == "corrected"
@@ -175,7 +193,13 @@ def test_a_wrong_clock_is_corrected_when_the_sender_says_when_it_sent(server: Te
 def test_a_back_end_may_pass_on_its_visitors_address(server: TestServer, stored: Stored) -> None:
     secret = server.add_source("back end")
     public = server.add_source("page", channel="web")
-    event = {"event_type": "a", "context": {"ip": "203.0.113.77", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}
+    event = {
+        "event_type": "a",
+        "context": {
+            "ip": "203.0.113.77",
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        },
+    }
     for source in (secret, public):
         server.post("/v1/events", event, source["credentials"]["write_key"])
     [believed], [ignored] = stored(secret), stored(public)

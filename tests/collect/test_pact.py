@@ -24,11 +24,18 @@ def post(server: TestServer, source: Source, content: Any) -> Any:
     return server.post("/v1/tracking/events", content, source["credentials"]["api_key"])
 
 
-def test_the_documents_example_is_accepted_once(tmp_path_factory: pytest.TempPathFactory, server: TestServer, stored: Stored) -> None:
+def test_the_documents_example_is_accepted_once(
+    tmp_path_factory: pytest.TempPathFactory, server: TestServer, stored: Stored
+) -> None:
     source = server.add_source("as printed", protocol="pact")
     first = post(server, source, AS_PRINTED)
     assert first.status == 202
-    assert first.json == {"id": first.json["id"], "public_id": first.json["id"], "status": "accepted", "duplicate": False}
+    assert first.json == {
+        "id": first.json["id"],
+        "public_id": first.json["id"],
+        "status": "accepted",
+        "duplicate": False,
+    }
     repeat = post(server, source, AS_PRINTED)
     assert (repeat.status, repeat.json["id"], repeat.json["duplicate"]) == (200, first.json["id"], True)
     [event] = stored(source)
@@ -40,8 +47,12 @@ def test_the_documents_example_is_accepted_once(tmp_path_factory: pytest.TempPat
     }
 
 
-@pytest.mark.parametrize("event_type", ["page_view", "click", "form_submit", "video_play", "download_pdf", "anything at all", "ünïcode"])
-def test_built_in_and_custom_types_are_accepted(server: TestServer, pact: Source, stored: Stored, event_type: str) -> None:
+@pytest.mark.parametrize(
+    "event_type", ["page_view", "click", "form_submit", "video_play", "download_pdf", "anything at all", "ünïcode"]
+)
+def test_built_in_and_custom_types_are_accepted(
+    server: TestServer, pact: Source, stored: Stored, event_type: str
+) -> None:
     assert post(server, pact, {"event_type": event_type, "distinct_id": "d"}).status == 202
     assert stored(pact)[0]["event_type"] == event_type
 
@@ -53,7 +64,10 @@ def test_the_source_field_says_the_channel(server: TestServer, pact: Source, sto
 
 
 def test_contact_and_account_are_kept(server: TestServer, pact: Source, stored: Stored) -> None:
-    assert post(server, pact, {"event_type": "a", "contact_id": "c-9", "account_id": "acc-9", "session_id": "s"}).status == 202
+    assert (
+        post(server, pact, {"event_type": "a", "contact_id": "c-9", "account_id": "acc-9", "session_id": "s"}).status
+        == 202
+    )
     [event] = stored(pact)
     assert (event["contact_id"], event["account_id"], event["session_id"]) == ("c-9", "acc-9", "s")
 
@@ -86,7 +100,9 @@ def test_a_list_and_an_object_with_events_are_batches(server: TestServer, pact: 
     ],
     ids=lambda v: v if isinstance(v, str) else "",
 )
-def test_mistakes_are_answered_in_pacts_words(server: TestServer, pact: Source, case: str, content: Any, status: int) -> None:
+def test_mistakes_are_answered_in_pacts_words(
+    server: TestServer, pact: Source, case: str, content: Any, status: int
+) -> None:
     answer = post(server, pact, content)
     assert answer.status == status
     assert {"loc", "msg", "type"} <= set(answer.json["detail"][0])

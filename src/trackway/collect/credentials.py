@@ -7,7 +7,7 @@ from trackway.control.database import State, read_version
 from trackway.control.sources import KeyHolder, read_key_holders
 
 LOOK_EVERY_S = 0.3
-# An unknown key asks the database at most this often, so that guessing keys costs us nothing.
+# Unknown keys ask the database at most this often and wait their turn, so that guessing is slow and cheap.
 ASK_EVERY_S = 0.1
 
 
@@ -20,6 +20,7 @@ class KeyRing:
         self._by_key: dict[str, KeyHolder] = {}
         self._version = -1
         self._asked_at = 0.0
+        self._asking = asyncio.Lock()
 
     def load(self) -> None:
         """Read everything when the configuration's version differs from the one in memory."""
@@ -36,15 +37,22 @@ class KeyRing:
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         holder = self._holders.get(digest)
         if holder is None:
-            now = asyncio.get_running_loop().time()
-            if now - self._asked_at < ASK_EVERY_S:
-                return None
-            self._asked_at = now
-            await asyncio.to_thread(self.load)
+            await self._ask_again()
             holder = self._holders.get(digest)
         if holder is not None:
             self._by_key[key] = holder
         return holder
+
+    async def _ask_again(self) -> None:
+        """Read the database once more; all that wait share one look."""
+        loop = asyncio.get_running_loop()
+        came_at = loop.time()
+        async with self._asking:
+            if self._asked_at > came_at:
+                return
+            await asyncio.sleep(max(0.0, self._asked_at + ASK_EVERY_S - loop.time()))
+            self._asked_at = loop.time()
+            await asyncio.to_thread(self.load)
 
     async def watch(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 Shared by the protocols: each says which of its names fills which field of the canonical event.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from trackway.collect.limits import LONGEST_ID, LONGEST_USER_AGENT, Limits, clea
 from trackway.event import Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Reason, Refused, Rejection, refuse
+
+# The events of a body, undecoded, and the object around them.
+Split = tuple[Sequence[msgspec.Raw], Mapping[str, Any] | None]
 
 
 class Item(Struct, frozen=True):
@@ -163,7 +167,7 @@ def decode_item(raw: msgspec.Raw, at: str, limits: Limits) -> Mapping[str, Any]:
     return content
 
 
-def split_body(body: bytes, limits: Limits) -> tuple[Sequence[msgspec.Raw], Mapping[str, Any] | None]:
+def split_body(body: bytes, limits: Limits) -> Split:
     """The events of a body, undecoded, and the object around them (None for a list or lines).
 
     Takes one object, a list, `{"events": [...]}` or newline-delimited JSON. One bare object comes
@@ -181,9 +185,12 @@ def split_body(body: bytes, limits: Limits) -> tuple[Sequence[msgspec.Raw], Mapp
         raise refuse(Reason.WRONG_TYPE, 'the body must be an event, a list of events, or {"events": [...]}') from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         lines = [line for line in body.split(b"\n") if line.strip()]
-        if len(lines) < 2:
+        if len(lines) > 1 and lines[0].strip().endswith(b"}"):
+            return [msgspec.Raw(line.strip()) for line in lines], None
+        split = _split_leniently(body)
+        if split is None:
             raise refuse(Reason.INVALID_JSON, f"the body is not JSON: {error}") from None
-        return [msgspec.Raw(line.strip()) for line in lines], None
+        return split
     if isinstance(outer, list):
         return outer, None
     if "events" not in outer:
@@ -193,6 +200,28 @@ def split_body(body: bytes, limits: Limits) -> tuple[Sequence[msgspec.Raw], Mapp
     except msgspec.DecodeError:
         raise refuse(Reason.WRONG_TYPE, "events must be a list of events", field="events") from None
     return events, {name: value for name, value in outer.items() if name != "events"}
+
+
+def _split_leniently(body: bytes) -> Split | None:
+    """The events of a list that a strict parser refuses as a whole; None when it is no such list.
+
+    One NaN or lone surrogate spoils the whole list for a strict parser. Python's own takes both, so
+    each event goes on by itself: the sound ones are kept, `decode_item` refuses the broken ones.
+    """
+    try:
+        outer = json.loads(body.decode())
+        if isinstance(outer, dict) and isinstance(outer.get("events"), list):
+            items = outer.pop("events")
+            return [_pack(item) for item in items], {name: _pack(value) for name, value in outer.items()}
+        if isinstance(outer, list):
+            return [_pack(item) for item in outer], None
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def _pack(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode())
 
 
 def check_count(count: int, limits: Limits) -> None:

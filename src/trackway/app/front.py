@@ -1,0 +1,180 @@
+"""The ASGI application of one server process: collect routes straight, everything else by Starlette."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from trackway.api.routes import make_api_routes
+from trackway.app.folder import Folder, RunningServer
+from trackway.app.health import Health
+from trackway.app.pipeline_process import make_adapters
+from trackway.app.supervisor import find_store_url
+from trackway.clock import Clock, now_ms
+from trackway.collect.addresses import Proxies
+from trackway.collect.collector import Collector, remember_unsettled
+from trackway.collect.credentials import KeyRing
+from trackway.collect.limits import read_limits
+from trackway.collect.protocols import PROTOCOLS
+from trackway.collect.verdicts import KeyMemory
+from trackway.control.database import State, make_url
+from trackway.control.sources import list_sources
+from trackway.control.workspaces import FIRST_WORKSPACE
+from trackway.dashboard.routes import make_dashboard_routes
+from trackway.event import Event
+from trackway.eventlog.embedded import LogReader, LogWriter
+from trackway.eventlog.interface import Position
+from trackway.metrics import METRICS
+from trackway.outcome import Refused
+from trackway.pipeline.pipeline import STAGES
+from trackway.pipeline.progress import read_position
+from trackway.records import Refusal, decode_record
+from trackway.settings import Settings
+from trackway.store.client import EventStore
+from trackway.store.keys import KeyIndex
+
+LOG = logging.getLogger(__name__)
+
+SETTLE_EVERY_S = 1.0
+RECOVERY_RECORDS = 5000
+MOST_RECOVERED = 500_000
+
+
+class Desk(Struct, frozen=True):
+    """What the handlers of API and dashboard work with."""
+
+    settings: Settings
+    state: State
+    store: EventStore
+    log: LogReader
+    clock: Clock
+    workspace: str
+    secret: bytes
+    admin_token: str
+    local_token: str
+    stages: Sequence[tuple[str, str, tuple[str, ...]]]
+
+
+class Front:
+    """Everything of one server process. `lifespan` opens and closes it."""
+
+    def __init__(self, data: Path, settings: Settings, stream: str) -> None:
+        self._settings, self._stream = settings, stream
+        self._folder = Folder(data)
+        self._state = State(make_url(data, settings.state_url))
+        self._store = EventStore(find_store_url(self._folder, settings))
+        self._reader = LogReader(self._folder.log)
+        self.health = Health(self._folder, self._store)
+        self._collector: Collector | None = None
+        self._writer: LogWriter | None = None
+        routes: list[BaseRoute] = [
+            Route("/", lambda _: RedirectResponse("/app/")),
+            Route("/health", self.health.describe),
+            Route("/health/ready", self.health.answer_ready),
+            Route("/health/live", lambda _: JSONResponse({"live": True})),
+            Route("/metrics", self._expose_metrics),
+            Mount("/js", StaticFiles(packages=[("trackway.collect", "static")])),
+            *make_api_routes(),
+            *make_dashboard_routes(),
+        ]
+        self.pages = Starlette(routes=routes, lifespan=self._lifespan)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        collector = self._collector
+        if scope["type"] == "http" and collector is not None and collector.owns(scope["path"]):
+            await collector(scope, receive, send)
+        else:
+            await self.pages(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
+        running = self._folder.read_server() or RunningServer("", 0, 0, "")
+        application.state.desk = Desk(
+            settings=self._settings,
+            state=self._state,
+            store=self._store,
+            log=self._reader,
+            clock=now_ms,
+            workspace=FIRST_WORKSPACE,
+            secret=self._folder.read_secret(),
+            admin_token=self._settings.admin_token,
+            local_token=running.token,
+            stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
+        )
+        keys = KeyRing(self._state)
+        keys.load()
+        index = await asyncio.to_thread(KeyIndex.open_reader, self._folder.keys)
+        memory = KeyMemory(index, self._settings.dedupe_window_days * 86_400_000, now_ms)
+        await asyncio.to_thread(self._recover, memory)
+        writer = self._writer = LogWriter(
+            self._folder.log,
+            self._stream,
+            segment_bytes=self._settings.log_segment_bytes,
+            reserve_bytes=self._settings.disk_reserve_bytes,
+        )
+        limits = read_limits(self._settings)
+        proxies = Proxies(self._settings.trusted_proxies)
+        self._collector = Collector(PROTOCOLS, limits, keys, memory, writer, proxies, now_ms)
+        tasks = [
+            asyncio.create_task(t) for t in (keys.watch(), self._settle(memory, self._collector), self.health.watch())
+        ]
+        try:
+            yield
+        finally:
+            self._collector = None
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await writer.close()
+            index.close()
+            self._store.close()
+            self._state.close()
+
+    def _recover(self, memory: KeyMemory) -> None:
+        """After a restart: hold the keys of what is in the log and not settled, of every stream."""
+        sources = {source.id: source for source in list_sources(self._state)}
+        adapters = make_adapters(self._settings)
+        recovered = 0
+        for stream in self._reader.streams():
+            position = read_position(self._state, stream)
+            while recovered < MOST_RECOVERED:
+                batch = self._reader.read(stream, position, RECOVERY_RECORDS)
+                if batch.next == position:
+                    break
+                position = batch.next
+                for record in batch.records:
+                    content = decode_record(record.payload)
+                    if isinstance(content, Refusal) or content.source not in sources:
+                        continue
+                    try:
+                        events: Sequence[Event] = adapters[content.protocol](content, sources[content.source])
+                    except Refused:
+                        continue
+                    recovered += len(events)
+                    remember_unsettled(memory, events, record.segment, record.ordinal)
+
+    async def _settle(self, memory: KeyMemory, collector: Collector) -> None:
+        """Once a second: forget what the pipeline has settled, and watch how far it is behind."""
+        while True:
+            await asyncio.sleep(SETTLE_EVERY_S)
+            position, backlog = await asyncio.to_thread(self._look_at_pipeline)
+            memory.settle(position.segment, position.ordinal)
+            METRICS.log_backlog_bytes.set(backlog)
+            collector.overloaded = backlog > self._settings.log_backlog_bytes
+
+    def _look_at_pipeline(self) -> tuple[Position, int]:
+        position = read_position(self._state, self._stream)
+        return position, self._reader.backlog_bytes(self._stream, position)
+
+    async def _expose_metrics(self, request: Request) -> Response:
+        return Response(generate_latest(METRICS.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,84 @@
+"""The pipeline as a process: waits for the store, brings its schema up to date, then runs."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trackway.app.children import start_child, stop_on_signal
+from trackway.app.folder import Folder
+from trackway.app.supervisor import find_store_url
+from trackway.clock import now_ms
+from trackway.collect.body import unpack_body
+from trackway.collect.limits import Limits, read_limits
+from trackway.collect.protocol import Protocol
+from trackway.collect.protocols import PROTOCOLS
+from trackway.control.database import State, make_url
+from trackway.event import Event, Source, Submission
+from trackway.eventlog.embedded import LogReader
+from trackway.pipeline.desk import load_knowledge
+from trackway.pipeline.runner import Adapter, Pipeline
+from trackway.settings import Settings
+from trackway.store.client import EventStore, StoreUnavailable
+from trackway.store.keys import KeyIndex
+from trackway.store.migrate import migrate
+
+LOG = logging.getLogger(__name__)
+
+# Collecting comes first: the pipeline takes the processor time that is left.
+PIPELINE_NICE = 5
+
+
+def make_adapter(protocol: Protocol, limits: Limits) -> Adapter:
+    """A submission parsed again exactly as the door parsed it."""
+
+    def parse(submission: Submission, source: Source) -> Sequence[Event]:
+        body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), limits)
+        return protocol.parse(submission, body, source, limits).events
+
+    return parse
+
+
+def make_adapters(settings: Settings) -> dict[str, Adapter]:
+    limits = read_limits(settings)
+    return {protocol.name: make_adapter(protocol, limits) for protocol in PROTOCOLS}
+
+
+def wait_for_store(store: EventStore, stopped: Callable[[], bool]) -> bool:
+    """Bring the schema up to date as soon as the store answers. False when stopped meanwhile."""
+    while not stopped():
+        try:
+            applied = migrate(store)
+        except StoreUnavailable:
+            time.sleep(0.1)
+            continue
+        if applied:
+            LOG.info("event store brought up to date: %s", ", ".join(applied))
+        return True
+    return False
+
+
+def run_pipeline(data: Path, settings: Settings) -> None:
+    start_child("pipeline", PIPELINE_NICE)
+    stopped = stop_on_signal()
+    folder = Folder(data)
+    state = State(make_url(data, settings.state_url))
+    store = EventStore(find_store_url(folder, settings))
+    if not wait_for_store(store, stopped):
+        return
+    keys = KeyIndex.open_writer(folder.keys)
+    pipeline = Pipeline(
+        state=state,
+        store=store,
+        log=LogReader(folder.log),
+        keys=keys,
+        adapters=make_adapters(settings),
+        knowledge=load_knowledge(settings.location_file),
+        settings=settings,
+        clock=now_ms,
+    )
+    (folder.run / "pipeline-ready").touch()
+    pipeline.run_for_ever(stopped)
+    keys.close()
+    store.close()
+    state.close()

@@ -1,0 +1,104 @@
+"""sources, workspaces: who may send, and what is done with what they send."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from trackway.cli.options import data_option, json_option, open_state
+from trackway.control.sources import CREDENTIAL_FORMS, SourceError, add_source, list_keys, list_sources
+from trackway.control.workspaces import FIRST_WORKSPACE, IP_MODES, list_workspaces, set_ip_mode
+from trackway.event import CHANNELS
+
+
+@click.group()
+def sources() -> None:
+    """Senders of events and their keys."""
+
+
+def _split_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise click.ClickException(f"--set takes KEY=VALUE, not {pair!r}")
+        settings[key] = value
+    return settings
+
+
+@sources.command("add")
+@click.argument("name")
+@click.option("--protocol", type=click.Choice(list(CREDENTIAL_FORMS)), required=True)
+@click.option("--channel", type=click.Choice(CHANNELS), required=True)
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of the source; source_id=… fixes its id."
+)
+@click.option("--workspace", default=FIRST_WORKSPACE, show_default=True)
+@data_option
+@json_option
+def add(
+    name: str, protocol: str, channel: str, pairs: tuple[str, ...], workspace: str, data: Path, as_json: bool
+) -> None:
+    """Register a sender and print its credentials. Works while the server runs."""
+    state = open_state(data)
+    try:
+        added = add_source(state, name, protocol, channel, _split_settings(pairs), workspace)
+    except SourceError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        state.close()
+    source = added.source
+    if as_json:
+        content = {name: getattr(source, name) for name in ("id", "name", "protocol", "channel", "workspace")}
+        click.echo(msgspec.json.encode({**content, "credentials": added.credentials}).decode())
+        return
+    click.echo(f"source {source.id} ({source.protocol}, {source.channel}) added")
+    for field, value in added.credentials.items():
+        click.echo(f"  {field}: {value}")
+    if channel not in ("web", "mobile"):
+        click.echo("The key is shown once; only its digest is kept.")
+
+
+@sources.command("list")
+@data_option
+@json_option
+def list_command(data: Path, as_json: bool) -> None:
+    """List the senders, with public keys whole and secret keys by their first characters."""
+    state = open_state(data)
+    found = list_sources(state)
+    keys = {key.source: key for w in list_workspaces(state) for key in list_keys(state, w.id)}
+    state.close()
+    if as_json:
+        content = [
+            {**msgspec.to_builtins(s), "key": {keys[s.id].field: keys[s.id].shown} if s.id in keys else {}}
+            for s in found
+        ]
+        click.echo(msgspec.json.encode(content).decode())
+        return
+    for source in found:
+        key = keys.get(source.id)
+        state_word = "" if source.enabled else "  (off)"
+        click.echo(
+            f"{source.id:24} {source.protocol:8} {source.channel:7} {key.shown if key else '-':50} {source.name}{state_word}"
+        )
+
+
+@click.group()
+def workspaces() -> None:
+    """Workspaces and their rules."""
+
+
+@workspaces.command("set")
+@click.argument("workspace")
+@click.option("--ip-mode", type=click.Choice(IP_MODES), required=True, help="What is kept of a sender's address.")
+@data_option
+def set_command(workspace: str, ip_mode: str, data: Path) -> None:
+    """Change a workspace; running servers follow within a second."""
+    state = open_state(data)
+    try:
+        set_ip_mode(state, workspace, ip_mode)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        state.close()
+    click.echo(f"workspace {workspace}: ip_mode {ip_mode}")

@@ -1,0 +1,1 @@
+"""The public test kit: real servers, engines and browsers for tests of Trackway and around it."""

@@ -1,0 +1,66 @@
+"""The tree keeps its own rules: names, sizes, supervisors, nothing of one machine."""
+
+import ast
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+SAYS_NOTHING = {
+    "util",
+    "utils",
+    "helper",
+    "helpers",
+    "common",
+    "misc",
+    "base",
+    "core",
+    "service",
+    "manager",
+    "handler",
+    "processor",
+    "data",
+    "info",
+}
+# Where a broad except may stand: each logs, counts and goes on.
+SUPERVISORS = {
+    "pipeline/runner.py": 2,
+    "api/live.py": 1,
+}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert [p.name for p in SOURCES if p.stem in SAYS_NOTHING] == []
+
+
+def test_no_module_is_longer_than_a_reader_can_hold() -> None:
+    long = {str(p.relative_to(ROOT)): n for p in SOURCES if (n := p.read_text().count("\n")) > 400}
+    assert long == {}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(p.relative_to(ROOT))
+        for p in SOURCES
+        if p.read_text().strip() and not ast.get_docstring(ast.parse(p.read_text()))
+    ]
+    assert silent == []
+
+
+def test_broad_excepts_stand_in_supervisors_only() -> None:
+    found: dict[str, int] = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
+            ):
+                name = str(path.relative_to(ROOT / "src" / "trackway"))
+                found[name] = found.get(name, 0) + 1
+    assert {name: n for name, n in found.items() if n > SUPERVISORS.get(name, 0)} == {}
+
+
+def test_the_layers_hold() -> None:
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
