@@ -19,6 +19,9 @@ def start_child(name: str, nice: int = 0) -> None:
         format=f"%(asctime)s {name} %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
+    # A store that is away is told of by whoever waits for it, once.
+    for noisy in ("urllib3", "clickhouse_connect"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     os.nice(nice)
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
 

@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from trackway.api.access import check_access
+from trackway.api.replies import ApiRefusal, reply_refusal
 from trackway.api.routes import make_api_routes
 from trackway.app.folder import Folder, RunningServer
 from trackway.app.health import Health
@@ -38,10 +40,11 @@ from trackway.metrics import METRICS
 from trackway.outcome import Refused
 from trackway.pipeline.pipeline import STAGES
 from trackway.pipeline.progress import read_position
+from trackway.query.feed import LiveFeed
 from trackway.records import Refusal, decode_record
 from trackway.settings import Settings
 from trackway.store.client import EventStore
-from trackway.store.keys import KeyIndex
+from trackway.store.keys import KeyIndex, KeyReader
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +65,7 @@ class Desk(Struct, frozen=True):
     secret: bytes
     admin_token: str
     local_token: str
+    feed: LiveFeed
     stages: Sequence[tuple[str, str, tuple[str, ...]]]
 
 
@@ -74,6 +78,7 @@ class Front:
         self._state = State(make_url(data, settings.state_url))
         self._store = EventStore(find_store_url(self._folder, settings))
         self._reader = LogReader(self._folder.log)
+        self.feed = LiveFeed(self._store, FIRST_WORKSPACE)
         self.health = Health(self._folder, self._store)
         self._collector: Collector | None = None
         self._writer: LogWriter | None = None
@@ -109,6 +114,7 @@ class Front:
             secret=self._folder.read_secret(),
             admin_token=self._settings.admin_token,
             local_token=running.token,
+            feed=self.feed,
             stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
         )
         keys = KeyRing(self._state)
@@ -126,7 +132,8 @@ class Front:
         proxies = Proxies(self._settings.trusted_proxies)
         self._collector = Collector(PROTOCOLS, limits, keys, memory, writer, proxies, now_ms)
         tasks = [
-            asyncio.create_task(t) for t in (keys.watch(), self._settle(memory, self._collector), self.health.watch())
+            asyncio.create_task(t)
+            for t in (keys.watch(), self._settle(memory, index, self._collector), self.health.watch())
         ]
         try:
             yield
@@ -163,18 +170,25 @@ class Front:
                     recovered += len(events)
                     remember_unsettled(memory, events, record.segment, record.ordinal)
 
-    async def _settle(self, memory: KeyMemory, collector: Collector) -> None:
+    async def _settle(self, memory: KeyMemory, index: KeyReader, collector: Collector) -> None:
         """Once a second: forget what the pipeline has settled, and watch how far it is behind."""
         while True:
             await asyncio.sleep(SETTLE_EVERY_S)
-            position, backlog = await asyncio.to_thread(self._look_at_pipeline)
+            position, backlog = await asyncio.to_thread(self._look_at_pipeline, index)
             memory.settle(position.segment, position.ordinal)
             METRICS.log_backlog_bytes.set(backlog)
             collector.overloaded = backlog > self._settings.log_backlog_bytes
 
-    def _look_at_pipeline(self) -> tuple[Position, int]:
+    def _look_at_pipeline(self, index: KeyReader) -> tuple[Position, int]:
+        """The position first: what lies before it is in the index by then."""
         position = read_position(self._state, self._stream)
+        index.refresh()
         return position, self._reader.backlog_bytes(self._stream, position)
 
     async def _expose_metrics(self, request: Request) -> Response:
+        """Metrics name the sources, so they are for whoever may read the API."""
+        try:
+            await asyncio.to_thread(check_access, request.app.state.desk, request)
+        except ApiRefusal as refused:
+            return reply_refusal(refused)
         return Response(generate_latest(METRICS.registry), media_type=CONTENT_TYPE_LATEST)

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from trackway.app.folder import Folder
 from trackway.app.supervisor import ChildState
-from trackway.store.client import EventStore, StoreRefused, StoreUnavailable
+from trackway.store.client import EventStore
 
 LOOK_EVERY_S = 0.5
 
@@ -44,11 +44,7 @@ class Health:
             await asyncio.sleep(LOOK_EVERY_S if self._was_ready else 0.05)
 
     def _look(self) -> Parts:
-        try:
-            self._store.ping()
-            store = True
-        except (StoreUnavailable, StoreRefused):
-            store = False
+        store = self._store.ping()
         try:
             file = self._folder.run / "children.json"
             children = msgspec.json.decode(file.read_bytes(), type=tuple[ChildState, ...])

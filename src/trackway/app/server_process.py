@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 import uvloop
@@ -49,6 +50,18 @@ def make_http_protocol(header_bytes: int) -> type[HttpToolsProtocol]:
     return CappedProtocol
 
 
+class Server(uvicorn.Server):
+    """Ends the live streams when told to stop: uvicorn waits for open answers first."""
+
+    def __init__(self, config: uvicorn.Config, front: Front) -> None:
+        super().__init__(config)
+        self._front = front
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._front.feed.close()
+        super().handle_exit(sig, frame)
+
+
 def run_server(data: Path, settings: Settings, listener: int, stream: str) -> None:
     start_child(f"server-{stream}")
     front = Front(data, settings, stream)
@@ -68,6 +81,6 @@ def run_server(data: Path, settings: Settings, listener: int, stream: str) -> No
         timeout_graceful_shutdown=GOODBYE_S,
         backlog=2048,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, front)
     with socket.socket(fileno=listener) as shared, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[shared]))

@@ -110,19 +110,19 @@ class Supervisor:
 
     def _tend(self, child: Child) -> bool:
         """Start a child that is not there. Returns whether anything changed."""
-        now = time.monotonic()
+        now, died = time.monotonic(), False
         if child.alive:
             if now - child.started_at > HEALTHY_AFTER_S:
                 child.pause_s = FIRST_PAUSE_S
             return False
         if child.process is not None:
-            code = child.process.returncode
+            code, died = child.process.returncode, True
             child.process, child.not_before = None, now + child.pause_s
             child.restarts += 1
             LOG.warning("%s ended with code %s; it is started again in %.1f s", child.name, code, child.pause_s)
             child.pause_s = min(child.pause_s * 2, LONGEST_PAUSE_S)
         if now < child.not_before:
-            return False
+            return died
         child.process = subprocess.Popen(
             child.command, stdin=subprocess.PIPE, pass_fds=child.handles, env=_child_environment(self.settings)
         )

@@ -1,27 +1,44 @@
-"""The command line: `trackway COMMAND`. Every command has a page in docs/reference/cli.md."""
+"""The command line: `trackway COMMAND`. Every command has a page in docs/reference/cli.md.
+
+A command's module is loaded when the command is called: the libraries of the store and of the
+database take longer to load than most commands run.
+"""
+
+from importlib import import_module
 
 import click
 
-from trackway.cli import events, imports, installation, people, sources
+# Command -> the module of this package that has it, and its name there.
+COMMANDS = {
+    "serve": ("installation", "serve"),
+    "role": ("installation", "role"),
+    "migrate": ("installation", "migrate"),
+    "doctor": ("doctor", "doctor"),
+    "sources": ("sources", "sources"),
+    "workspaces": ("sources", "workspaces"),
+    "tokens": ("people", "tokens"),
+    "password": ("people", "password"),
+    "explain": ("events", "explain"),
+    "query": ("events", "query"),
+    "import": ("imports", "import_group"),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """Knows its commands by name and loads one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"trackway.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="trackway")
 def main() -> None:
     """First-party event tracking that one team can run."""
-
-
-for command in (
-    installation.serve,
-    installation.role,
-    installation.migrate,
-    installation.doctor,
-    sources.sources,
-    people.tokens,
-    people.password,
-    sources.workspaces,
-    events.explain,
-    events.query,
-    imports.import_group,
-):
-    main.add_command(command)

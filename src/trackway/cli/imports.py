@@ -111,8 +111,11 @@ def _open_text(raw: IO[bytes]) -> Iterator[str]:
     packed = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+    text = io.TextIOWrapper(stream, "utf-8", errors="replace", newline="\n")
     try:
-        yield from io.TextIOWrapper(stream, "utf-8", errors="replace", newline="\n")
+        yield from text
+        # Otherwise the wrapper closes the file, whose position the progress bar still asks for.
+        text.detach()
     except (gzip.BadGzipFile, EOFError) as error:
         raise click.ClickException(
             f"the file ends or breaks in the middle: {error}; import it again when it is whole"

@@ -1,7 +1,6 @@
-"""serve, migrate, doctor: running an installation and looking after it."""
+"""serve, role, migrate: running an installation."""
 
 import logging
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import click
 
 from trackway.app.folder import Folder, FolderInUse, RunningServer
 from trackway.app.supervisor import Supervisor
-from trackway.cli.local_server import reach_server
 from trackway.cli.options import data_option, open_state, read_settings
+from trackway.control.database import State, make_url, migrate_state
 from trackway.control.sources import add_source, list_keys, list_sources
 from trackway.control.users import FIRST_USER, ensure_first_user
 from trackway.control.workspaces import FIRST_WORKSPACE
@@ -105,64 +104,8 @@ def role(name: str, data: Path, listener: int, stream: str) -> None:
 @data_option
 def migrate(data: Path) -> None:
     """Bring the relational state up to date; the event store follows when the server starts."""
-    from trackway.control.database import State, make_url, migrate_state
-
     Folder(data)
     state = State(make_url(data, read_settings(data).state_url))
     applied = migrate_state(state)
     state.close()
     click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do")
-
-
-@click.command()
-@data_option
-def doctor(data: Path) -> None:
-    """Check an installation: disk, log, books, processes. Ends with status 1 when something is wrong."""
-    findings = [*_check_folder(data), *_check_server(data)]
-    for well, text in findings:
-        click.echo(("ok    " if well else "WRONG ") + text)
-    if not all(well for well, _ in findings):
-        raise SystemExit(1)
-
-
-def _check_folder(data: Path) -> list[tuple[bool, str]]:
-    folder, settings = Folder(data), read_settings(data)
-    free = shutil.disk_usage(data).free
-    findings = [
-        (
-            free > settings.disk_reserve_bytes,
-            f"{free // 1_000_000:,} MB free on the disk (reserve {settings.disk_reserve_bytes // 1_000_000:,} MB)",
-        )
-    ]
-    damages = check(folder.log)
-    findings += [
-        (False, f"log: stream {d.stream} segment {d.segment:x} at byte {d.offset}: {d.reason}") for d in damages
-    ]
-    if not damages:
-        findings.append((True, "log: every record matches its checksum"))
-    return findings
-
-
-def _check_server(data: Path) -> list[tuple[bool, str]]:
-    if Folder(data).read_server() is None:
-        return [(True, "no server runs on this folder; start one with: trackway serve")]
-    with reach_server(data) as server:
-        _, health = server.call("GET", "/health")
-        books = server.api("books")
-    findings = [(health[part] == "ok", f"{part}: {health[part]}") for part in ("collect", "pipeline", "store")]
-    for process in health["processes"]:
-        findings.append(
-            (
-                process["alive"],
-                f"process {process['name']} (pid {process['pid']}), started again {process['restarts']} times",
-            )
-        )
-    for source in books["sources"]:
-        word = "balances" if source["balanced"] else "does NOT balance"
-        findings.append(
-            (
-                source["balanced"],
-                f"books of {source['source']}: {source['received']} received, {source['in_flight']} in flight, {word}",
-            )
-        )
-    return findings

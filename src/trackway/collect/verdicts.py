@@ -96,8 +96,7 @@ class KeyMemory:
                     del self._unsettled[digest]
 
     def settle(self, segment: int, record: int) -> None:
-        """The pipeline's position in our stream: what lies before it is in the key index now."""
-        self._index.refresh()
+        """The pipeline's position in our stream: what lies before it is in the refreshed key index."""
         while self._unsettled:
             digest, oldest = next(iter(self._unsettled.items()))
             place = oldest.place

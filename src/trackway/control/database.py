@@ -7,14 +7,11 @@ cut. Several processes of one installation open the same database; each write is
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trackway.control.tables import CONFIGURATION
@@ -37,7 +34,9 @@ class State:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
+        """One snapshot: what is read in it belongs together."""
+        options = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
@@ -94,28 +93,45 @@ def read_version(state: State) -> int:
         return connection.execute(select(CONFIGURATION.c.value).where(CONFIGURATION.c.name == "version")).scalar() or 0
 
 
-def _alembic(state: State) -> Config:
-    config = Config()
-    config.set_main_option("script_location", "trackway:control/migrations")
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("file_template", "%%(rev)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    config.attributes["engine"] = state.engine
-    return config
+VERSIONS = "trackway.control.migrations.versions"
+
+
+def find_migrations() -> list[str]:
+    """Names of all migrations, oldest first: their dates are their order."""
+    return sorted(
+        file.name.removesuffix(".py")
+        for file in resources.files(VERSIONS).iterdir()
+        if file.name[:1].isdigit() and file.name.endswith(".py")
+    )
+
+
+def _read_applied(state: State) -> str | None:
+    with state.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
 def migrate_state(state: State) -> list[str]:
-    """Bring the tables to this version's form; returns the names of the migrations applied."""
-    config = _alembic(state)
-    script = ScriptDirectory.from_config(config)
-    with state.read() as connection:
-        before = MigrationContext.configure(connection).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
-    if before is not None and before not in known:
+    """Bring the tables to this version's form; returns the names of the migrations applied.
+
+    RuntimeError, and nothing changed, when a newer Trackway has been here.
+    """
+    known, applied = find_migrations(), _read_applied(state)
+    if applied == known[-1]:
+        return []
+    if applied is not None and applied not in known:
         raise RuntimeError(
-            f"the state database is of a newer Trackway (its schema is {before}); "
-            "install that version or restore a backup made by this one"
+            f"the state database is of a newer Trackway (its schema is {applied}); install that version or restore a backup of this one"
         )
+    # Loaded only where there is something to do: it takes longer than most commands run.
+    from alembic import command
+    from alembic.config import Config
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", "trackway:control/migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["engine"] = state.engine
     command.upgrade(config, "head")
-    applied = [r.revision for r in script.iterate_revisions("head", before or "base")]
-    return list(reversed(applied))
+    return known[known.index(applied) + 1 :] if applied else known

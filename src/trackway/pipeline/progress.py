@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from trackway.control.database import State, add_up
 from trackway.control.tables import DEAD_LETTERS, POSITIONS, RECEIVED, REJECTED, SWALLOWING_KEYS
@@ -52,6 +52,12 @@ def read_position(state: State, stream: str) -> Position:
     return Position(row.segment, row.ordinal, row.offset) if row else Position.start()
 
 
+def read_newest_commit(state: State) -> int:
+    """When a batch was last committed, by the pipeline's clock; 0 when none was."""
+    with state.read() as connection:
+        return connection.execute(select(func.max(POSITIONS.c.committed_at))).scalar() or 0
+
+
 def commit_batch(state: State, stream: str, position: Position, account: Account, now: int) -> None:
     with state.write() as connection:
         moved = {
@@ -81,6 +87,12 @@ def commit_batch(state: State, stream: str, position: Position, account: Account
             latest=("last_at",),
         )
         _set_aside(connection, account.set_aside)
+
+
+def keep_letters(state: State, letters: Sequence[DeadLetter]) -> None:
+    """Letters of a batch that is not committed yet; the same again changes nothing."""
+    with state.write() as connection:
+        _set_aside(connection, letters)
 
 
 def _set_aside(connection: Connection, letters: Sequence[DeadLetter]) -> None:

@@ -1,7 +1,7 @@
 """The pipeline's loop: batch after batch from the log into the store, exactly once.
 
-The order of writing makes it so: rows into the store, keys into the index, then position and
-counts in one transaction of the relational state. After a crash between any two of them the batch
+The order of writing makes it so: rows into the store, letters of what it refused, outcomes, keys
+into the index, then position and counts in one transaction of the relational state. After a crash between any two of them the batch
 is read again, with the same event ids:
 
 * rows carry their place in the log, so the store is asked which places it has, and only the rest
@@ -22,14 +22,29 @@ from trackway.control.salts import DAY_MS, read_salt
 from trackway.control.sources import list_sources
 from trackway.control.workspaces import Workspace, list_workspaces
 from trackway.event import Event, LogPlace, Row, Source, Submission
-from trackway.eventlog.interface import Batch, Damage, EventLogReader, Position, Record
+from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason, Refused
 from trackway.pipeline.desk import Desk, Knowledge
 from trackway.pipeline.duplicates import Duplicate, Firsts
 from trackway.pipeline.knowledge.locations import LocationFileError
+from trackway.pipeline.letters import (
+    KEPT_OF_A_PAYLOAD,
+    note_conflict,
+    set_damage_aside,
+    set_event_aside,
+    set_refusal_aside,
+)
 from trackway.pipeline.pipeline import process_event
-from trackway.pipeline.progress import Account, DeadLetter, commit_batch, forget_old_letters, read_position
+from trackway.pipeline.progress import (
+    Account,
+    DeadLetter,
+    commit_batch,
+    forget_old_letters,
+    keep_letters,
+    read_newest_commit,
+    read_position,
+)
 from trackway.records import Refusal, decode_record
 from trackway.settings import Settings
 from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
@@ -46,11 +61,18 @@ LOOK_AT_VERSION_S = 0.5
 TIDY_EVERY_S = 60.0
 # So many dead letters without one good event between them are a fault of ours, not of the senders.
 MOST_DEAD_IN_A_ROW = 1000
-KEPT_OF_A_PAYLOAD = 65_536
 
 
 class TooManyDeadLetters(Exception):
     """The loop stops and tries the same batch again later, so that a bad release loses nothing."""
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """A duplicate, for a look at whether it says something else than the first."""
+
+    event: Event
+    place: LogPlace
+    duplicate: Duplicate
 
 
 class Work(msgspec.Struct):
@@ -60,6 +82,8 @@ class Work(msgspec.Struct):
     outcomes: list[OutcomeRow]
     account: Account
     firsts: Firsts
+    repeats: list[Repeat] = msgspec.field(default_factory=list)
+    refused: list[DeadLetter] = msgspec.field(default_factory=list)
     dead_in_a_row: int = 0
 
 
@@ -95,6 +119,7 @@ class Pipeline:
         # True when an earlier insert may have been applied without our knowing.
         self._in_doubt: dict[str, bool] = {}
         self._tidied_at = 0.0
+        self._stamped = 0
         self._version = -1
         self._version_at = 0.0
 
@@ -136,12 +161,17 @@ class Pipeline:
         if self._in_doubt.get(stream, True) and batch.records:
             self._leave_out_what_is_stored(work, batch)
         self._in_doubt[stream] = True
+        for repeat in work.repeats:
+            note_conflict(repeat.event, repeat.duplicate, work.account)
         self._store_rows(work)
+        if work.refused:
+            # Before the outcomes: a row whose outcome is told is not tried again, so nothing would find it later.
+            keep_letters(self._state, work.refused)
         if work.outcomes:
-            self._store.insert_outcomes(work.outcomes, self._clock())
+            self._store.insert_outcomes(work.outcomes, self._stamp())
         if work.firsts.claimed:
             self._keys.put_many(list(work.firsts.claimed.items()), self._window_start())
-        commit_batch(self._state, stream, batch.next, work.account, self._clock())
+        commit_batch(self._state, stream, batch.next, work.account, self._stamp())
         self._positions[stream] = batch.next
         self._in_doubt[stream] = False
         return len(batch.records)
@@ -159,7 +189,7 @@ class Pipeline:
         arrivals: list[Arrival] = []
         dead: list[OutcomeRow] = []
         for damage in batch.damages:
-            account.set_aside.append(_set_damage_aside(damage, self._clock()))
+            account.set_aside.append(set_damage_aside(damage, self._clock()))
         for record in batch.records:
             self._open_record(record, arrivals, dead, account)
         work = Work(
@@ -173,7 +203,7 @@ class Pipeline:
         content = decode_record(record.payload)
         if isinstance(content, Refusal):
             account.reject(content.source, content.received_at, content.reason, content.events)
-            account.set_aside.append(_set_refusal_aside(content))
+            account.set_aside.append(set_refusal_aside(content))
             return
         account.receive(content.source, content.received_at, content.events)
         source = self._find_source(content.source)
@@ -255,7 +285,7 @@ class Pipeline:
                 work.outcomes.append(
                     _make_outcome(event, place, Outcome.DUPLICATE, result.reason, "", result.first_event_id)
                 )
-                _note_conflict(event, result, work.account)
+                work.repeats.append(Repeat(event, place, result))
             else:
                 work.outcomes.append(_make_outcome(event, place, Outcome.DROPPED, result.reason, result.detail))
 
@@ -266,6 +296,8 @@ class Pipeline:
         known = stored | told
         work.rows = [row for row in work.rows if row.place not in known]
         work.outcomes = [row for row in work.outcomes if row.place not in known]
+        # A public event may have been stored before the secret one of the same key that is in the index now.
+        work.repeats = [repeat for repeat in work.repeats if repeat.place not in stored]
 
     def _store_rows(self, work: Work) -> None:
         """Insert the rows; where the engine refuses a batch, halve it until the one bad row is alone."""
@@ -273,7 +305,7 @@ class Pipeline:
         while waiting:
             rows = waiting.pop()
             try:
-                self._store.insert_events(rows, self._clock())
+                self._store.insert_events(rows, self._stamp())
                 work.dead_in_a_row = 0
             except StoreRefused as error:
                 if len(rows) > 1:
@@ -289,8 +321,8 @@ class Pipeline:
         event = row.event
         LOG.error("the store refused event %s of source %s: %s", event.event_id, event.source, detail)
         work.outcomes.append(_make_outcome(event, row.place, Outcome.DEAD_LETTERED, Reason.STORE_REFUSED, detail))
-        work.account.set_aside.append(
-            _set_event_aside(event, "dead_letter", f"dead:{event.event_id}", Reason.STORE_REFUSED, detail)
+        work.refused.append(
+            set_event_aside(event, "dead_letter", f"dead:{event.event_id}", Reason.STORE_REFUSED, detail)
         )
 
     def _find_source(self, source_id: str) -> Source | None:
@@ -321,6 +353,13 @@ class Pipeline:
         if day not in self._salts:
             self._salts = {day: read_salt(self._state, received_at), **dict(list(self._salts.items())[:3])}
         return self._salts[day]
+
+    def _stamp(self) -> int:
+        """Now, but never earlier than before: live pages read on from the newest `stored_at`."""
+        if self._stamped == 0:
+            self._stamped = read_newest_commit(self._state)
+        self._stamped = max(self._stamped, self._clock())
+        return self._stamped
 
     def _window_start(self) -> int:
         return self._clock() - self._settings.dedupe_window_days * DAY_MS
@@ -353,58 +392,4 @@ def _make_outcome(
         event_type=event.event_type,
         received_at=event.received_at,
         place=place,
-    )
-
-
-def _note_conflict(event: Event, duplicate: Duplicate, account: Account) -> None:
-    """A repeat that says something else is kept; a key that swallows several visitors is reported."""
-    if duplicate.other_visitor and duplicate.reason is Reason.TRANSPORT_KEY:
-        account.swallowed[event.source, event.dedupe_key] += 1
-    if duplicate.differs:
-        detail = f"differs from the first event {duplicate.first_event_id}"
-        account.set_aside.append(
-            _set_event_aside(event, "conflict", f"conflict:{event.event_id}", duplicate.reason, detail)
-        )
-
-
-def _set_event_aside(event: Event, kind: str, letter_id: str, reason: Reason, detail: str) -> DeadLetter:
-    return DeadLetter(
-        id=letter_id,
-        workspace=event.workspace,
-        source=event.source,
-        kind=kind,
-        reason=reason.value,
-        detail=detail,
-        event_id=event.event_id,
-        payload=msgspec.json.encode(msgspec.structs.replace(event, ip=""))[:KEPT_OF_A_PAYLOAD],
-        received_at=event.received_at,
-    )
-
-
-def _set_refusal_aside(refusal: Refusal) -> DeadLetter:
-    return DeadLetter(
-        id=f"rejected:{make_event_id(refusal.refusal_id, 0)}",
-        workspace=refusal.workspace,
-        source=refusal.source,
-        kind="rejected",
-        reason=refusal.reason,
-        detail=f"{refusal.field}: {refusal.message}" if refusal.field else refusal.message,
-        event_id="",
-        payload=refusal.body,
-        received_at=refusal.received_at,
-    )
-
-
-def _set_damage_aside(damage: Damage, now: int) -> DeadLetter:
-    lost = "an unknown number of" if damage.records_lost is None else str(damage.records_lost)
-    return DeadLetter(
-        id=f"damage:{damage.segment:x}:{damage.offset}",
-        workspace="",
-        source="",
-        kind="damage",
-        reason=Reason.LOG_DAMAGED.value,
-        detail=f"stream {damage.stream}, {damage.length} bytes at {damage.offset}, {lost} records lost: {damage.reason}",
-        event_id="",
-        payload=b"",
-        received_at=now,
     )

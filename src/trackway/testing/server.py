@@ -104,7 +104,10 @@ class TestServer:
     def run_cli(self, *arguments: str) -> str:
         """The output of a `trackway` command on this server's data folder."""
         command = [sys.executable, "-m", "trackway", *arguments, "--data", str(self.data)]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            raise AssertionError(f"trackway {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def wait_until_settled(self, patience_s: float = 30.0) -> dict[str, Any]:
         """Until nothing is in flight; the books."""

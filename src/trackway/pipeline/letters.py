@@ -1,0 +1,71 @@
+"""Dead letters: what is kept aside with the reason, so that an operator can look at it.
+
+No letter holds an address that the workspace does not keep: events come here after `cut_ip`, and
+submissions lose their address first. It writes nothing; the pipeline's transactions do.
+"""
+
+import msgspec
+
+from trackway.event import Event
+from trackway.eventlog.interface import Damage
+from trackway.ids import make_event_id
+from trackway.outcome import Reason
+from trackway.pipeline.duplicates import Duplicate
+from trackway.pipeline.progress import Account, DeadLetter
+from trackway.records import Refusal
+
+KEPT_OF_A_PAYLOAD = 65_536
+
+
+def note_conflict(event: Event, duplicate: Duplicate, account: Account) -> None:
+    """A repeat that says something else is kept; a key that swallows several visitors is reported."""
+    if duplicate.other_visitor and duplicate.reason is Reason.TRANSPORT_KEY:
+        account.swallowed[event.source, event.dedupe_key] += 1
+    if duplicate.differs:
+        detail = f"differs from the first event {duplicate.first_event_id}"
+        account.set_aside.append(
+            set_event_aside(event, "conflict", f"conflict:{event.event_id}", duplicate.reason, detail)
+        )
+
+
+def set_event_aside(event: Event, kind: str, letter_id: str, reason: Reason, detail: str) -> DeadLetter:
+    return DeadLetter(
+        id=letter_id,
+        workspace=event.workspace,
+        source=event.source,
+        kind=kind,
+        reason=reason.value,
+        detail=detail,
+        event_id=event.event_id,
+        payload=msgspec.json.encode(msgspec.structs.replace(event, ip=""))[:KEPT_OF_A_PAYLOAD],
+        received_at=event.received_at,
+    )
+
+
+def set_refusal_aside(refusal: Refusal) -> DeadLetter:
+    return DeadLetter(
+        id=f"rejected:{make_event_id(refusal.refusal_id, 0)}",
+        workspace=refusal.workspace,
+        source=refusal.source,
+        kind="rejected",
+        reason=refusal.reason,
+        detail=f"{refusal.field}: {refusal.message}" if refusal.field else refusal.message,
+        event_id="",
+        payload=refusal.body,
+        received_at=refusal.received_at,
+    )
+
+
+def set_damage_aside(damage: Damage, now: int) -> DeadLetter:
+    lost = "an unknown number of" if damage.records_lost is None else str(damage.records_lost)
+    return DeadLetter(
+        id=f"damage:{damage.segment:x}:{damage.offset}",
+        workspace="",
+        source="",
+        kind="damage",
+        reason=Reason.LOG_DAMAGED.value,
+        detail=f"stream {damage.stream}, {damage.length} bytes at {damage.offset}, {lost} records lost: {damage.reason}",
+        event_id="",
+        payload=b"",
+        received_at=now,
+    )

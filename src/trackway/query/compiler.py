@@ -1,0 +1,94 @@
+"""Puts queries together: a `.sql` file, plus filters of a closed set. Nowhere else is SQL composed.
+
+Station 5 of the road, between plan and run. A value never becomes part of the text: it travels as
+a named ClickHouse parameter. `tests/query/golden/` shows every text that can come out.
+
+A file may hold two marks: `/* event columns */` becomes the columns of an `Event`, `/* filters */`
+the chosen filters, each as `AND …` on a line of its own.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from msgspec import Struct
+
+from trackway.event import Event
+from trackway.store.client import EventStore
+
+# A question that takes longer is ended by the engine; nobody waits for its answer any more.
+SETTINGS = {"max_execution_time": 20}
+
+TIMES = ("occurred_at", "sent_at", "received_at")
+OBJECTS = ("properties", "context")
+
+COLUMNS_MARK = "/* event columns */"
+FILTERS_MARK = "/* filters */"
+
+
+class Filter(Enum):
+    """Every condition a question may add. A parameter of a filter has a name of its own."""
+
+    EVENT_TYPE = "event_type = {event_type:String}"
+    SOURCE = "source = {source:String}"
+    RECEIVED_FROM = "received_at >= fromUnixTimestamp64Milli({received_from:Int64}, 'UTC')"
+    # The first line is what the index on received_at can use, the second is the condition.
+    BEFORE_PLACE = (
+        "received_at <= fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')\n"
+        "    AND (received_at, log_segment, log_record, log_index)\n"
+        "        < (fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC'),"
+        " {before_segment:UInt64}, {before_record:UInt32}, {before_index:UInt16})"
+    )
+    # Rows that the pipeline's committed position has passed: of each segment that is open beyond
+    # it the records below the given one, of the others all, of segments newer than any known none.
+    SETTLED = (
+        "log_segment <= {newest_segment:UInt64}\n"
+        "    AND log_record < transform(log_segment, {open_segments:Array(UInt64)},"
+        " {open_records:Array(UInt64)}, toUInt64(4294967296))"
+    )
+
+
+class Query(Struct, frozen=True):
+    """A compiled question, ready for `EventStore.select`."""
+
+    sql: str
+    parameters: dict[str, Any]
+
+
+@cache
+def read_sql(name: str) -> str:
+    return resources.files("trackway.query").joinpath(f"sql/{name}.sql").read_text()
+
+
+@cache
+def list_event_columns() -> str:
+    """Times come as milliseconds under another name: an alias equal to a column would hide it in WHERE."""
+    columns = []
+    for field in Event.__struct_fields__:
+        if field in TIMES:
+            columns.append(f"toUnixTimestamp64Milli({field}) AS {field}_ms")
+        elif field in OBJECTS:
+            columns.append(f"{field}_text")
+        else:
+            columns.append(field)
+    return ",\n    ".join(columns)
+
+
+def compile_query(
+    name: str, parameters: Mapping[str, Any], filters: Mapping[Filter, Mapping[str, Any]] | None = None
+) -> Query:
+    """The query `sql/<name>.sql` with `filters`, each with the values of its own parameters."""
+    chosen = filters or {}
+    text = read_sql(name).replace(COLUMNS_MARK, list_event_columns())
+    lines = "\n    ".join(f"AND {f.value}" for f in Filter if f in chosen)
+    bound = dict(parameters)
+    for values in chosen.values():
+        bound |= values
+    return Query(text.replace(FILTERS_MARK, lines), bound)
+
+
+def run_query(store: EventStore, query: Query) -> list[dict[str, Any]]:
+    """The rows of a compiled query. StoreUnavailable when the store does not answer or takes too long."""
+    return store.select(query.sql, query.parameters, SETTINGS)

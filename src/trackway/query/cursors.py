@@ -1,0 +1,81 @@
+"""Cursors: where a reader is in a list that goes on growing.
+
+Station 5 of the road. A cursor is opaque to clients: base64url of a checksum and a JSON text. The
+checksum is no signature (a cursor grants nothing), it turns a cursor that was cut or edited into a
+clear error instead of a wrong page. Pure; where rows come from is not known here.
+"""
+
+import base64
+import binascii
+from typing import Annotated, Any
+from zlib import crc32
+
+import msgspec
+from msgspec import Meta, Struct
+
+from trackway.event import LogPlace
+from trackway.query.questions import QuestionError
+
+# DateTime64(3) ends with the year 2299.
+_Moment = Annotated[int, Meta(ge=0, le=10_413_791_999_999)]
+_CHECK_BYTES = 4
+
+
+class ListCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="list"):
+    """The last event of a page of the list, which runs by time of receipt, then place, downwards."""
+
+    received_at: _Moment
+    place: LogPlace
+
+
+class LiveCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="live"):
+    """What a live listener has seen: all stored before `stored_at`, and of that millisecond the `marks`.
+
+    Two batches can be stored in one millisecond, and the later one may stand in a segment with a
+    lower number. So the cursor keeps, per segment, the highest place seen of that millisecond: the
+    pipeline stores the places of one segment in order.
+    """
+
+    stored_at: _Moment
+    marks: tuple[LogPlace, ...] = ()
+
+    def covers(self, stored_at: int, place: LogPlace) -> bool:
+        """Was the row already seen?"""
+        if stored_at != self.stored_at:
+            return stored_at < self.stored_at
+        return any(mark.segment == place.segment and place <= mark for mark in self.marks)
+
+    def advance(self, stored_at: int, place: LogPlace) -> "LiveCursor":
+        """The cursor after the row, which must not be covered yet."""
+        others = self.marks if stored_at == self.stored_at else ()
+        kept = tuple(mark for mark in others if mark.segment != place.segment)
+        return LiveCursor(stored_at, (*kept, place))
+
+
+def encode_cursor(cursor: ListCursor | LiveCursor) -> str:
+    payload = msgspec.json.encode(cursor)
+    check = crc32(payload).to_bytes(_CHECK_BYTES, "big")
+    return base64.urlsafe_b64encode(check + payload).decode().rstrip("=")
+
+
+def _decode(text: str, kind: Any, field: str, origin: str) -> Any:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        payload = raw[_CHECK_BYTES:]
+        if crc32(payload).to_bytes(_CHECK_BYTES, "big") == raw[:_CHECK_BYTES]:
+            return msgspec.json.decode(payload, type=kind)
+    except (binascii.Error, ValueError):
+        pass
+    raise QuestionError(f"{field} is not one that {origin} gave; leave it out to begin anew", field)
+
+
+def decode_list_cursor(text: str) -> ListCursor:
+    """QuestionError when the text was not made by `encode_cursor` of a ListCursor."""
+    cursor: ListCursor = _decode(text, ListCursor, "cursor", "the field `next` of an answer")
+    return cursor
+
+
+def decode_live_cursor(text: str, field: str = "cursor") -> LiveCursor:
+    """QuestionError when the text was not made by `encode_cursor` of a LiveCursor."""
+    cursor: LiveCursor = _decode(text, LiveCursor, field, "the field `id` of a live event")
+    return cursor

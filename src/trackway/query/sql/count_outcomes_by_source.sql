@@ -1,0 +1,7 @@
+-- The books: how many events of each source were received and not stored, by outcome and reason,
+-- below the pipeline's position.
+SELECT source, outcome, reason, count() AS events
+FROM outcomes
+WHERE workspace = {workspace:String}
+    /* filters */
+GROUP BY source, outcome, reason

@@ -1,0 +1,6 @@
+-- The books: how many events of each source are stored, below the pipeline's position.
+SELECT source, count() AS events
+FROM events
+WHERE workspace = {workspace:String}
+    /* filters */
+GROUP BY source

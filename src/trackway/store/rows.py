@@ -1,0 +1,109 @@
+"""How an event becomes a row of the table `events`, and a row an event again.
+
+Station 4 of the road, between the pipeline's `Row`s and the columns of `migrations/*.sql`. A batch
+becomes one block in ClickHouse's format Native. It decides nothing: what an event holds is stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from trackway.event import Event, LogPlace, Row
+from trackway.outcome import Outcome, Reason
+from trackway.store.native import (
+    TIME,
+    Column,
+    join_block,
+    make_bool_column,
+    make_bytes_column,
+    make_number_column,
+    make_text_column,
+)
+
+TIME_FIELDS = ("occurred_at", "sent_at", "received_at")
+# The two objects are kept as their JSON text, in columns of another name.
+TEXT_COLUMNS = {"properties": "properties_text", "context": "context_text"}
+PLACE_COLUMNS = ("log_segment", "log_record", "log_index")
+PLAIN_FIELDS = tuple(name for name in Event.__struct_fields__ if name not in TEXT_COLUMNS)
+EVENT_COLUMNS = (*PLAIN_FIELDS, *TEXT_COLUMNS.values(), *PLACE_COLUMNS, "stored_at")
+
+# The columns of an event as `make_event` takes them: times as milliseconds, the id as text.
+EVENT_SELECT = ", ".join(
+    f"toUnixTimestamp64Milli({name}) AS {name}"
+    if name in TIME_FIELDS
+    else f"toString({name}) AS {name}"
+    if name == "event_id"
+    else name
+    for name in (*PLAIN_FIELDS, *TEXT_COLUMNS.values())
+)
+
+
+class OutcomeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that was received and is not stored as one: duplicate, dropped or dead-lettered."""
+
+    event_id: str
+    workspace: str
+    source: str
+    protocol: str
+    outcome: Outcome
+    reason: Reason
+    event_type: str
+    received_at: int
+    place: LogPlace
+    first_event_id: str = ""
+    detail: str = ""
+
+
+OUTCOME_FIELDS = tuple(name for name in OutcomeRow.__struct_fields__ if name != "place")
+OUTCOME_COLUMNS = (*OUTCOME_FIELDS, *PLACE_COLUMNS, "stored_at")
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder(dict[str, Any]).decode
+_read_event = attrgetter(*PLAIN_FIELDS)
+_read_outcome = attrgetter(*OUTCOME_FIELDS)
+
+
+def encode_events(rows: Sequence[Row], stored_at: int) -> bytes:
+    """The rows as one block of `EVENT_COLUMNS`; at least one row."""
+    columns = _make_columns(PLAIN_FIELDS, [_read_event(row.event) for row in rows])
+    columns.append(make_bytes_column("properties_text", [_encode_json(row.event.properties) for row in rows]))
+    columns.append(make_bytes_column("context_text", [_encode_json(row.event.context) for row in rows]))
+    return join_block(columns + _make_place_columns([row.place for row in rows], stored_at), len(rows))
+
+
+def encode_outcomes(rows: Sequence[OutcomeRow], stored_at: int) -> bytes:
+    """The rows as one block of `OUTCOME_COLUMNS`; at least one row."""
+    columns = _make_columns(OUTCOME_FIELDS, [_read_outcome(row) for row in rows])
+    return join_block(columns + _make_place_columns([row.place for row in rows], stored_at), len(rows))
+
+
+def _make_columns(names: Sequence[str], rows: list[tuple[Any, ...]]) -> list[Column]:
+    columns = []
+    for name, values in zip(names, zip(*rows, strict=True), strict=True):
+        if name in TIME_FIELDS:
+            columns.append(make_number_column(name, TIME, values))
+        elif name == "trusted":
+            columns.append(make_bool_column(name, values))
+        else:
+            columns.append(make_text_column(name, values))
+    return columns
+
+
+def _make_place_columns(places: Sequence[LogPlace], stored_at: int) -> list[Column]:
+    return [
+        make_number_column("log_segment", "UInt64", [place.segment for place in places]),
+        make_number_column("log_record", "UInt32", [place.record for place in places]),
+        make_number_column("log_index", "UInt16", [place.index for place in places]),
+        make_number_column("stored_at", TIME, [stored_at] * len(places)),
+    ]
+
+
+def make_event(row: Mapping[str, Any]) -> Event:
+    """The event of a result row that was selected with `EVENT_SELECT`; further columns are ignored."""
+    return Event(
+        **{name: row[name] for name in PLAIN_FIELDS},
+        properties=_decode_json(row["properties_text"]),
+        context=_decode_json(row["context_text"]),
+    )

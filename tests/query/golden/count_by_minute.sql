@@ -1,0 +1,12 @@
+-- Events and visitors per minute of a span of time, by when they occurred; bots count as events only.
+SELECT
+    intDiv(toUnixTimestamp64Milli(occurred_at), 60000) AS minute,
+    count() AS events,
+    uniqExactIf(visitor_key, visitor_key != '' AND bot = '') AS visitors
+FROM events
+WHERE workspace = {workspace:String}
+    AND occurred_at >= fromUnixTimestamp64Milli({occurred_from:Int64}, 'UTC')
+    AND occurred_at < fromUnixTimestamp64Milli({occurred_below:Int64}, 'UTC')
+    
+GROUP BY minute
+ORDER BY minute
