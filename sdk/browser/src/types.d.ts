@@ -1,0 +1,41 @@
+/** One event as the script sends it: the fields of Trackway's native protocol that a browser fills. */
+export interface TrackedEvent {
+  event_type: string;
+  dedupe_key: string;
+  occurred_at: string;
+  anonymous_id?: string;
+  session_id?: string;
+  user_id?: string;
+  url: string;
+  referrer: string;
+  title: string;
+  properties: Properties;
+  context: { screen: string; language: string; time_zone: string };
+}
+
+/** Any JSON object. */
+export type Properties = Record<string, unknown>;
+
+/** Makes an event out of the page as it is now and hands it to the delivery; returns it. */
+export type RecordEvent = (eventType: string, properties?: unknown, at?: number) => TrackedEvent;
+
+/** A call made before the script had loaded: ["track", "signup", {plan: "growth"}]; `when` is the moment. */
+export type EarlyCall = [method: string, ...args: unknown[]] & { when?: number };
+
+/** The global `trackway`. */
+export interface Trackway {
+  version: string;
+  track(eventType: string, properties?: Properties): void;
+  page(properties?: Properties): void;
+  identify(userId: string, traits?: Properties): void;
+  push(call: EarlyCall): void;
+}
+
+declare global {
+  interface Window {
+    trackway?: Trackway | EarlyCall[];
+  }
+  interface Navigator {
+    readonly globalPrivacyControl?: boolean;
+  }
+}

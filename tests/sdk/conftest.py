@@ -1,0 +1,176 @@
+"""A site and a collector on two ports of loopback, so that every request crosses origins."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from trackway.testing.browser import launch_chromium
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "src/trackway/collect/static"
+
+sys.path.insert(0, str(ROOT))  # for `examples`, which is run from the root and not installed
+
+
+@dataclass
+class Post:
+    """One request that reached the collector."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+    status: int
+
+
+@dataclass
+class Receiver:
+    """What the collector of these tests saw, and what it answers. `statuses` are used up in order."""
+
+    url: str = ""
+    posts: list[Post] = field(default_factory=list)
+    preflights: int = 0
+    statuses: list[int] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    def events(self, event_type: str = "") -> list[dict[str, Any]]:
+        """Events of the posts that were answered 200, in order of arrival."""
+        taken = [event for post in list(self.posts) if post.status == 200 for event in post.body["events"]]
+        return [event for event in taken if event_type in ("", event["event_type"])]
+
+    def wait_for(self, event_type: str, count: int = 1, page: Page | None = None) -> list[dict[str, Any]]:
+        """The events of that type as soon as there are `count`; fails after 30 seconds."""
+        deadline = time.monotonic() + 30
+        while len(found := self.events(event_type)) < count:
+            if time.monotonic() > deadline:
+                seen = [event["event_type"] for event in self.events()]
+                pytest.fail(f"{count} {event_type} expected, the collector has {seen}")
+            if page:
+                page.wait_for_timeout(20)  # lets playwright handle the browser's messages meanwhile
+            else:
+                with self.arrived:
+                    self.arrived.wait(0.05)
+        return found
+
+
+class CollectorRequest(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    receiver: Receiver
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status = self.receiver.statuses.pop(0) if self.receiver.statuses else 200
+        with self.receiver.arrived:
+            self.receiver.posts.append(Post(body, dict(self.headers), status))
+            self.receiver.arrived.notify_all()
+        self.reply(status, "application/json", b"{}")
+
+    def do_OPTIONS(self) -> None:
+        self.receiver.preflights += 1
+        self.reply(204, "text/plain", b"")
+
+    def do_GET(self) -> None:
+        if self.path == "/js/trackway.js":
+            self.reply(200, "text/javascript", (BUILT / "trackway.js").read_bytes())
+        else:
+            self.reply(404, "text/plain", b"")
+
+    def reply(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Access-Control-Allow-Origin", self.headers.get("Origin", "*"))
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class SiteRequest(CollectorRequest):
+    pages: dict[str, str]
+
+    def do_GET(self) -> None:
+        page = self.pages.get(self.path.split("?")[0])
+        self.reply(200 if page is not None else 404, "text/html; charset=utf-8", (page or "").encode())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.reply(200, "text/html", b"<title>Thanks</title>")
+
+
+def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    for url in serve(type("Bound", (CollectorRequest,), {"receiver": receiver})):
+        receiver.url = url
+        yield receiver
+
+
+@dataclass
+class Site:
+    """A web site under test: `add` gives it a page that carries the snippet."""
+
+    url: str
+    pages: dict[str, str]
+    collector: str
+
+    def add(self, path: str, body: str = "", *, head: str = "", title: str = "Home", tag: str = "") -> str:
+        snippet = tag or f'<script async src="{self.collector}/js/trackway.js" data-key="key-1"></script>'
+        self.pages[path] = f"<!doctype html><title>{title}</title>{head}{snippet}<body>{body}</body>"
+        return self.url + path
+
+
+@pytest.fixture
+def site(receiver: Receiver) -> Iterator[Site]:
+    pages: dict[str, str] = {}
+    for url in serve(type("Bound", (SiteRequest,), {"pages": pages})):
+        yield Site(url, pages, receiver.url)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with launch_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes fresh browser profiles; closes them at the end."""
+    made: list[BrowserContext] = []
+
+    def open_one(**options: Any) -> BrowserContext:
+        made.append(browser.new_context(**options))
+        return made[-1]
+
+    yield open_one
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def page(open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
+    """A page of a fresh profile; an error that reaches the page fails the test."""
+    page = open_context(locale="en-GB", timezone_id="Europe/Berlin").new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    assert errors == []

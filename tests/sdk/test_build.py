@@ -1,0 +1,65 @@
+"""The committed build is what the sources make, and stays small."""
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import brotli
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "src/trackway/collect/static"
+MOST_BROTLI_BYTES = 2_500
+NO_REGISTRY = re.compile(
+    r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED"
+)
+
+
+@pytest.mark.timeout(300)
+def test_the_types_hold_and_rebuilding_gives_the_committed_bytes(tmp_path):
+    run = subprocess.run(
+        ["bash", str(ROOT / "scripts/build-sdk.sh"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    output = run.stdout + run.stderr
+    if run.returncode and NO_REGISTRY.search(output):
+        pytest.skip(f"npm cannot reach a registry: {output.strip()[:200]}")
+    assert run.returncode == 0, output
+
+    built = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    committed = {name: (BUILT / name).read_bytes() for name in built}
+    assert built == committed, "the sources changed: run `make sdk` and commit what it writes"
+
+
+def test_the_manifest_names_the_hashed_file_and_how_to_pin_it():
+    entry = json.loads((BUILT / "manifest.json").read_text())["trackway.js"]
+    script = (BUILT / "trackway.js").read_bytes()
+    assert (BUILT / entry["file"]).read_bytes() == script
+    assert entry["file"] == f"trackway.{hashlib.sha256(script).hexdigest()[:8]}.js"
+    assert entry["integrity"] == "sha384-" + base64.b64encode(hashlib.sha384(script).digest()).decode()
+    assert entry["bytes"] == len(script)
+
+
+def test_the_script_stays_small(capsys):
+    script = (BUILT / "trackway.js").read_bytes()
+    size = len(brotli.compress(script, quality=11))
+    with capsys.disabled():
+        print(f"\nbrowser script: {len(script)} bytes, {size} with brotli (at most {MOST_BROTLI_BYTES})")  # noqa: T201
+    assert size <= MOST_BROTLI_BYTES
+
+
+def test_the_script_has_no_eval_and_makes_no_script():
+    script = (BUILT / "trackway.js").read_text()
+    assert not re.search(r"\beval\b|new Function|createElement", script)
+
+
+def test_the_lock_file_names_no_address():
+    lock = (ROOT / "sdk/browser/package-lock.json").read_text()
+    assert "resolved" not in lock
+    assert "://" not in re.sub(r'"url": "https://[^"]*"', "", lock)
