@@ -205,3 +205,4 @@ def test_a_back_end_may_pass_on_its_visitors_address(server: TestServer, stored:
     [believed], [ignored] = stored(secret), stored(public)
     assert (believed["ip"], believed["browser"]) == ("203.0.113.0", "Firefox")
     assert ignored["ip"] == "127.0.0.0"
+    assert believed["context"] == ignored["context"] == {}

@@ -104,6 +104,22 @@ def test_a_record_larger_than_the_byte_limit_is_still_read(any_log: LogUnderTest
     assert sizes == [[300_000]] * 3
 
 
+def test_any_record_can_be_found_by_its_place(any_log: LogUnderTest) -> None:
+    async def append() -> list[RecordPlace]:
+        async with any_log.open_writer("0", segment_bytes=1_000) as writer:
+            return [await writer.append(b"%d" % n * 30) for n in range(40)]
+
+    places = asyncio.run(append())
+    reader = any_log.open_reader()
+    for n in (0, 7, 39):
+        record = reader.find_record("0", places[n])
+        assert record is not None
+        assert record.payload == b"%d" % n * 30
+    assert reader.find_record("0", RecordPlace(places[0].segment, 999)) is None
+    assert reader.find_record("0", RecordPlace(1, 0)) is None
+    assert reader.find_record("nowhere", places[0]) is None
+
+
 def test_streams_are_apart(any_log: LogUnderTest) -> None:
     async def append() -> None:
         async with any_log.open_writer("0") as zero, any_log.open_writer("1") as one:

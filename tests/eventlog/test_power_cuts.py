@@ -53,7 +53,7 @@ class LogOnAFailingDisk(RuleBasedStateMachine):
             "0",
             clock=lambda: self.now_ms,
             monotonic=lambda: self.monotonic,
-            segment_bytes=4_000,
+            segment_bytes=900,
             reserve_bytes=1_000,
         )
         self.reader = LogReader(LOG, storage=self.disk)
@@ -79,8 +79,12 @@ class LogOnAFailingDisk(RuleBasedStateMachine):
     def segments(self) -> list[int]:
         return list_segments(self.disk.list(FOLDER))
 
-    @rule(group=st.lists(PAYLOADS, min_size=1, max_size=6))
-    def append(self, group: list[bytes]) -> None:
+    @rule(groups=st.lists(st.lists(PAYLOADS, min_size=1, max_size=6), min_size=1, max_size=5))
+    def append(self, groups: list[list[bytes]]) -> None:
+        for group in groups:
+            self.append_group(group)
+
+    def append_group(self, group: list[bytes]) -> None:
         self.now_ms += 1
         self.monotonic += 0.1
         numbered = []

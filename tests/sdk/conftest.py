@@ -1,7 +1,6 @@
 """A site and a collector on two ports of loopback, so that every request crosses origins."""
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +16,6 @@ from trackway.testing.browser import launch_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src/trackway/collect/static"
-
-sys.path.insert(0, str(ROOT))  # for `examples`, which is run from the root and not installed
 
 
 @dataclass

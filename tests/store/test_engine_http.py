@@ -30,8 +30,11 @@ class PlainClient:
     ) -> urllib3.BaseHTTPResponse:
         headers = {"X-ClickHouse-User": "default", "X-ClickHouse-Key": self._secret if secret is None else secret}
         headers |= more.pop("headers", {})
+        options = {name: more.pop(name) for name in ("preload_content", "timeout") if name in more}
         url = f"{self._root}{path}?{urlencode(more)}"
-        return self._pool.request(method, url, body=body or None, headers=headers, retries=False, decode_content=False)
+        return self._pool.request(
+            method, url, body=body or None, headers=headers, retries=False, decode_content=False, **options
+        )
 
     def close(self) -> None:
         self._pool.clear()
@@ -277,11 +280,19 @@ def test_an_error_in_the_middle_of_a_stream_reaches_the_client(client: Client) -
     assert caught.value.code == 395
 
 
-def test_a_stream_left_early_ends_its_query(client: Client) -> None:
-    with client.query_rows_stream("SELECT number, 'left early' FROM numbers(1000000000)") as stream:
-        next(iter(stream))
-        client.close_connections()
+def test_a_stream_left_early_ends_its_query(plain: PlainClient, client: Client) -> None:
+    answer = plain.ask(b"SELECT number, 'left early' FROM system.numbers", preload_content=False)
+    assert len(answer.read(100_000)) == 100_000
+    answer.close()
     ask = "SELECT count() FROM system.processes WHERE query LIKE '%left early%' AND query NOT LIKE '%processes%'"
+    while client.command(ask):
+        pass
+
+
+def test_a_question_whose_asker_left_is_stopped(plain: PlainClient, client: Client) -> None:
+    with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+        plain.ask(b"SELECT count(), 'nobody waits' FROM system.numbers", wait_end_of_query=1, timeout=0.5)
+    ask = "SELECT count() FROM system.processes WHERE query LIKE '%nobody waits%' AND query NOT LIKE '%processes%'"
     while client.command(ask):
         pass
 

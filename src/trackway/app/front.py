@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from trackway.api.access import check_access
 from trackway.api.replies import ApiRefusal, reply_refusal
@@ -28,6 +27,7 @@ from trackway.collect.collector import Collector, remember_unsettled
 from trackway.collect.credentials import KeyRing
 from trackway.collect.limits import read_limits
 from trackway.collect.protocols import PROTOCOLS
+from trackway.collect.script_files import ScriptFiles
 from trackway.collect.verdicts import KeyMemory
 from trackway.control.database import State, make_url
 from trackway.control.sources import list_sources
@@ -88,7 +88,7 @@ class Front:
             Route("/health/ready", self.health.answer_ready),
             Route("/health/live", lambda _: JSONResponse({"live": True})),
             Route("/metrics", self._expose_metrics),
-            Mount("/js", StaticFiles(packages=[("trackway.collect", "static")])),
+            Mount("/js", ScriptFiles()),
             *make_api_routes(),
             *make_dashboard_routes(),
         ]

@@ -134,16 +134,24 @@ def door_fields(submission: Submission, source: Source) -> dict[str, Any]:
     return fields
 
 
-def sender_context(context: dict[str, Any], trusted: bool) -> dict[str, Any]:
-    """ip and user_agent that a back end passes on for its visitor: believed with a secret key only."""
-    if not trusted:
-        return {}
+def take_sender(context: dict[str, Any], trusted: bool, warnings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The context without ip and user_agent, and these two as fields of the event.
+
+    A back end passes on its visitor's. They leave the context, because the workspace's rule for
+    addresses applies to the field. With a public key they are not believed, and said so.
+    """
     found = {}
     for name, longest in (("ip", 64), ("user_agent", LONGEST_USER_AGENT)):
         value = context.get(name)
-        if isinstance(value, str) and value:
+        if not isinstance(value, str) or not value:
+            continue
+        if trusted:
             found[name] = value[:longest]
-    return found
+        else:
+            warnings.append(f"context.{name} is believed with a secret key only, and was left out")
+    if not any(name in context for name in ("ip", "user_agent")):
+        return context, found
+    return {name: value for name, value in context.items() if name not in ("ip", "user_agent")}, found
 
 
 def decode_item(raw: msgspec.Raw, at: str, limits: Limits) -> Mapping[str, Any]:

@@ -22,8 +22,8 @@ from trackway.collect.fields import (
     decode_item,
     door_fields,
     parse_time_field,
-    sender_context,
     split_body,
+    take_sender,
     time_fields,
 )
 from trackway.collect.limits import LONGEST_ID, LONGEST_TITLE, LONGEST_TYPE, LONGEST_URL, Limits, clean_object
@@ -173,7 +173,15 @@ def _build_clean(
     said = parse_time_field(item.occurred_at, "occurred_at") if item.occurred_at else None
     sent = parse_time_field(item.sent_at, "sent_at") if item.sent_at else sent_ms
     properties = clean_object(item.properties, "properties", limits.json_depth - 1)
-    context = clean_object(item.context, "context", limits.json_depth - 1)
+    context: dict[str, Any] = item.context
+    sender: dict[str, Any] = {}
+    if context:
+        warnings: list[str] = []
+        context, sender = take_sender(
+            clean_object(context, "context", limits.json_depth - 1), submission.trusted, warnings
+        )
+        if warnings:
+            raise Unusual
     fields = {
         "event_type": event_type,
         **time_fields(said, sent, submission.received_at, "occurred_at"),
@@ -187,8 +195,7 @@ def _build_clean(
     }
     if item.channel:
         fields["channel"] = item.channel
-    if context:
-        fields |= sender_context(context, submission.trusted)
+    fields |= sender
     return build_event(submission, index, door, fields)
 
 
@@ -227,7 +234,8 @@ def _read_outer_time(outer: Mapping[str, Any] | None) -> int | None:
 
 def _read_item(item: Item, submission: Submission, sent: int | None) -> dict[str, Any]:
     event_type = item.text("event_type", LONGEST_TYPE, required=True)
-    properties, context = item.object("properties"), item.object("context")
+    properties = item.object("properties")
+    context, sender = take_sender(item.object("context"), submission.trusted, item.warnings)
     unknown = item.unknown(KNOWN)
     if unknown:
         context = {**context, "unknown": unknown}
@@ -247,7 +255,7 @@ def _read_item(item: Item, submission: Submission, sent: int | None) -> dict[str
         "properties": properties,
         "context": context,
         "business_key": find_business_key(event_type, properties),
-        **sender_context(context, submission.trusted),
+        **sender,
     }
     channel = item.text("channel")
     if channel:
