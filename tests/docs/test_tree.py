@@ -22,8 +22,10 @@ SAYS_NOTHING = {
     "data",
     "info",
 }
-# Where a broad except may stand: each logs, counts and goes on.
+# Where a broad except may stand: each logs, counts and goes on; the key index's names the bare
+# `Exception` that its library raises.
 SUPERVISORS = {
+    "store/keys.py": 1,
     "pipeline/runner.py": 2,
     "api/live.py": 1,
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,10 @@ def test_a_disk_that_goes_on_failing_does_not_fill_up_with_segments(log: Path) -
     assert read(disk, log) == []
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_error_of_our_own_leaves_nobody_waiting(log: Path) -> None:
+def test_an_error_of_our_own_leaves_nobody_waiting(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended_by: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda end: ended_by.append(end.exc_type))
+
     class BrokenDisk(CrashableDisk):
         def append(self, handle: int, data: bytes) -> None:
             raise ZeroDivisionError
@@ -132,8 +135,10 @@ def test_an_error_of_our_own_leaves_nobody_waiting(log: Path) -> None:
         with pytest.raises(NotDurable, match="has stopped"):
             await asyncio.wait_for(writer.append(b"second"), 10)
         await writer.close()
+        assert writer.stopped
 
     asyncio.run(run())
+    assert ended_by == [ZeroDivisionError]
 
 
 @pytest.mark.parametrize("name", ["", "damaged", "A", "../x", "x" * 33])

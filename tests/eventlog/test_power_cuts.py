@@ -219,5 +219,5 @@ class LogOnAFailingDisk(RuleBasedStateMachine):
 TestLogOnAFailingDisk = LogOnAFailingDisk.TestCase
 # TRACKWAY_TEST_EXAMPLES=20000 for a night.
 TestLogOnAFailingDisk.settings = settings(
-    max_examples=int(os.environ.get("TRACKWAY_TEST_EXAMPLES", "150")), stateful_step_count=40, deadline=None
+    max_examples=int(os.environ.get("TRACKWAY_TEST_EXAMPLES", "100")), stateful_step_count=40, deadline=None
 )

@@ -128,6 +128,7 @@ class Front:
             segment_bytes=self._settings.log_segment_bytes,
             reserve_bytes=self._settings.disk_reserve_bytes,
         )
+        self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)
         proxies = Proxies(self._settings.trusted_proxies)
         self._collector = Collector(PROTOCOLS, limits, keys, memory, writer, proxies, now_ms)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
@@ -34,6 +35,11 @@ class Health:
         self._folder, self._store = folder, store
         self._parts = Parts()
         self._was_ready = False
+        self._collects: Callable[[], bool] = lambda: False
+
+    def watch_collector(self, collects: Callable[[], bool]) -> None:
+        """From now on `collects` says whether events can be made durable."""
+        self._collects = collects
 
     async def watch(self) -> None:
         while True:
@@ -58,17 +64,18 @@ class Health:
         parts = self._parts
         return JSONResponse(
             {
-                "collect": "ok",
+                "collect": "ok" if self._collects() else "down",
                 "pipeline": "ok" if parts.pipeline else "down",
                 "store": "ok" if parts.store else "down",
                 "seen_seconds_ago": round(time.monotonic() - parts.at, 1),
                 "processes": [msgspec.to_builtins(child) for child in parts.children],
             },
-            200 if parts.pipeline and parts.store else 503,
+            200 if parts.pipeline and parts.store and self._collects() else 503,
         )
 
     async def answer_ready(self, request: Request) -> JSONResponse:
-        if self._was_ready:
+        if self._was_ready and self._collects():
             return JSONResponse({"ready": True})
         waiting = [name for name in ("store", "pipeline") if not getattr(self._parts, name)]
+        waiting += [] if self._collects() else ["log"]
         return JSONResponse({"ready": False, "waiting_for": waiting}, 503, {"Retry-After": "1"})

@@ -14,6 +14,8 @@ from trackway.control.sources import add_source, list_keys, list_sources
 from trackway.control.users import FIRST_USER, ensure_first_user
 from trackway.control.workspaces import FIRST_WORKSPACE
 from trackway.eventlog.embedded import check
+from trackway.eventlog.interface import Position
+from trackway.query.progress import read_positions
 
 FIRST_SOURCE = "First web site"
 
@@ -38,8 +40,8 @@ def serve(data: Path, host: str | None, port: int | None, collectors: int | None
             for leftover in ("ready", "pipeline-ready", "children.json"):
                 (folder.run / leftover).unlink(missing_ok=True)
             folder.read_secret()
-            password = _prepare(data)
-            for damage in check(folder.log):
+            password, positions = _prepare(data)
+            for damage in check(folder.log, positions):
                 click.echo(
                     f"log: stream {damage.stream} segment {damage.segment:x} at byte {damage.offset}: {damage.reason}",
                     err=True,
@@ -49,14 +51,14 @@ def serve(data: Path, host: str | None, port: int | None, collectors: int | None
         raise click.ClickException(str(error)) from None
 
 
-def _prepare(data: Path) -> str | None:
-    """First workspace, first source, first login. Returns the password when it was made now."""
+def _prepare(data: Path) -> tuple[str | None, dict[str, Position]]:
+    """First workspace, first source, first login: its password when it was made now, and how far the log is read."""
     state = open_state(data)
     if not list_sources(state):
         add_source(state, FIRST_SOURCE, "native", "web", {})
-    password = ensure_first_user(state)
+    password, positions = ensure_first_user(state), read_positions(state)
     state.close()
-    return password
+    return password, positions
 
 
 def _greet(data: Path, running: RunningServer, password: str | None) -> None:

@@ -67,6 +67,7 @@ class LogWriter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Future[None] | None = None
         self._stopped = False
+        self._finished = False
         self._thread = threading.Thread(target=self._run, name=f"log-{stream}", daemon=True)
         self._thread.start()
 
@@ -92,12 +93,18 @@ class LogWriter:
 
     async def close(self) -> None:
         """Write what waits, seal the segment, let go of the stream. Safe to call twice."""
-        if self._closing is None:
-            self._loop = asyncio.get_running_loop()
-            self._closing = self._loop.create_future()
-            self._queue.put(None)
-        await asyncio.shield(self._closing)
+        if not self._finished:
+            if self._closing is None:
+                self._loop = asyncio.get_running_loop()
+                self._closing = self._loop.create_future()
+                self._queue.put(None)
+            await asyncio.shield(self._closing)
         self._thread.join()
+
+    @property
+    def stopped(self) -> bool:
+        """True when nothing can be appended any more: closed, or ended by an error of our own (not of the disk)."""
+        return self._stopped
 
     def _run(self) -> None:
         """The writer thread. Whatever ends it, nobody is left waiting."""
@@ -158,6 +165,7 @@ class LogWriter:
 
     def _finish(self) -> None:
         """On the event loop, when the thread has ended: fail what came too late."""
+        self._finished = True
         left: list[_Waiting] = []
         with contextlib.suppress(Empty):
             while True:

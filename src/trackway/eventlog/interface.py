@@ -98,6 +98,9 @@ class EventLogReader(Protocol):
         At least one record is returned where there is one, however large it is.
         """
 
+    def find_record(self, stream: str, place: RecordPlace) -> Record | None:
+        """One record by its name, None when it is not there (any more). For questions, not for the road."""
+
     def trim(self, stream: str, below: Position, keep_since_ms: int) -> int:
         """Forget records before `below` that are older than `keep_since_ms`. Returns bytes freed."""
 

@@ -31,7 +31,8 @@ class LogReader:
     def read(self, stream: str, position: Position, max_records: int = 1000, max_bytes: int = 8_000_000) -> Batch:
         """Records of one segment from `position` on; see `EventLogReader.read`.
 
-        `max_bytes` counts bytes on disk. UnknownFormat when a newer version wrote the segment.
+        `max_bytes` counts bytes on disk. UnknownFormat when a newer version wrote the segment; OSError
+        when the disk refuses to read it: nothing is passed over then, the same call can be made again.
         """
         batch = self._read(stream, position, max_records, max_bytes, growing=True)
         return Batch(batch.records, [self._keep_bytes(damage) for damage in batch.damages], batch.next)

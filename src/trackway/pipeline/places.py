@@ -39,7 +39,10 @@ def find_place(event: Event, desk: Desk) -> Event:
 
 def _read_country_header(desk: Desk) -> str:
     for name in COUNTRY_HEADERS:
-        code = desk.request_headers.get(name, "").strip().upper()
+        said = desk.request_headers.get(name)
+        if not said:
+            continue
+        code = said.strip().upper()
         if len(code) == 2 and code.isascii() and code.isalpha() and code not in _NO_COUNTRY:
             return code
     return ""

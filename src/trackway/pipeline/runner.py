@@ -158,8 +158,9 @@ class Pipeline:
             return 0
         self._renew_configuration()
         work = self._process(batch)
-        if self._in_doubt.get(stream, True) and batch.records:
-            self._leave_out_what_is_stored(work, batch)
+        doubt = self._in_doubt.get(stream, True)
+        if doubt and batch.records:
+            doubt = self._leave_out_what_is_stored(work, batch)
         self._in_doubt[stream] = True
         for repeat in work.repeats:
             note_conflict(repeat.event, repeat.duplicate, work.account)
@@ -173,7 +174,7 @@ class Pipeline:
             self._keys.put_many(list(work.firsts.claimed.items()), self._window_start())
         commit_batch(self._state, stream, batch.next, work.account, self._stamp())
         self._positions[stream] = batch.next
-        self._in_doubt[stream] = False
+        self._in_doubt[stream] = doubt
         return len(batch.records)
 
     def _read(self, stream: str, position: Position) -> Batch:
@@ -289,7 +290,8 @@ class Pipeline:
             else:
                 work.outcomes.append(_make_outcome(event, place, Outcome.DROPPED, result.reason, result.detail))
 
-    def _leave_out_what_is_stored(self, work: Work, batch: Batch) -> None:
+    def _leave_out_what_is_stored(self, work: Work, batch: Batch) -> bool:
+        """Whether places beyond the batch are known too: an earlier attempt was cut larger (other settings)."""
         first = batch.records[0]
         stored = self._store.places_present("events", first.segment, first.ordinal)
         told = self._store.places_present("outcomes", first.segment, first.ordinal)
@@ -298,6 +300,7 @@ class Pipeline:
         work.outcomes = [row for row in work.outcomes if row.place not in known]
         # A public event may have been stored before the secret one of the same key that is in the index now.
         work.repeats = [repeat for repeat in work.repeats if repeat.place not in stored]
+        return any(place.record > batch.records[-1].ordinal for place in known)
 
     def _store_rows(self, work: Work) -> None:
         """Insert the rows; where the engine refuses a batch, halve it until the one bad row is alone."""

@@ -7,6 +7,7 @@ It does not make digests out of keys and does not judge what a repeat means; the
 """
 
 import contextlib
+import os
 import struct
 import tempfile
 import time
@@ -98,6 +99,10 @@ class KeyWriter(KeyIndex):
         path.mkdir(parents=True, exist_ok=True)
         with _named_errors(f"cannot open the key index {path}; does another pipeline run on this data folder?"):
             self._database: Rdict = Rdict(str(path), make_options())
+        # RocksDB syncs its own folder; that the folder itself survives a power cut is up to us.
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(folder)
+        os.close(folder)
         self._synced = WriteOptions()
         self._synced.sync = True
         self._swept_to = b""
@@ -122,7 +127,7 @@ class KeyWriter(KeyIndex):
             with _named_errors("cannot write the key index"):
                 self._database.write(batch, self._synced)
 
-    def expire(self, before_ms: int, keys: int = 20_000) -> Expiry:
+    def expire(self, before_ms: int, keys: int = 10_000) -> Expiry:
         """Look at the next `keys` keys of an endless sweep and remove what is older and not lasting.
 
         Some 20 ms a call with the default, so that a caller between two batches never stalls. Only

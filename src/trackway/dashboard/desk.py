@@ -1,0 +1,31 @@
+"""What the dashboard needs of the running server; `app` makes it and puts it on `app.state.desk`."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from trackway.clock import Clock
+from trackway.control.database import State
+from trackway.eventlog.interface import EventLogReader
+from trackway.settings import Settings
+from trackway.store.client import EventStore
+
+
+class ServerDesk(Protocol):
+    """`stages` are (name, says, fills, …) of the pipeline's STAGES."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def store(self) -> EventStore: ...
+    @property
+    def log(self) -> EventLogReader: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def workspace(self) -> str: ...
+    @property
+    def secret(self) -> bytes: ...
+    @property
+    def stages(self) -> Sequence[tuple[Any, ...]]: ...

@@ -1,0 +1,1 @@
+"""The pages: one module each with a `PAGE`, and `login`, which is a form rather than an answer."""

@@ -1,0 +1,41 @@
+"""The dashboard's routes. Each of `PAGES` has its HTML, its `.json` twin, and its fragments."""
+
+from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Mount, Route
+
+from trackway.dashboard.answering import add_source, answer_html, answer_json, go_home
+from trackway.dashboard.assets import send_asset
+from trackway.dashboard.faults import HANDLERS
+from trackway.dashboard.headers import SecurityHeaders
+from trackway.dashboard.page import Page
+from trackway.dashboard.pages import event, events, sources, tracking
+from trackway.dashboard.pages.login import LoginForm
+
+PAGES: tuple[Page, ...] = (tracking.PAGE, events.PAGE, event.PAGE, sources.PAGE)
+
+FORM_BYTES = 64_000
+
+
+def make_dashboard_routes() -> list[BaseRoute]:
+    """Routes of everything below /app/."""
+    login = LoginForm()
+    routes: list[BaseRoute] = [
+        Route("/", go_home),
+        Route("/login", login.show),
+        Route("/login", login.log_in, methods=["POST"]),
+        Route("/logout", login.log_out, methods=["POST"]),
+        Route("/static/{digits}/{path:path}", send_asset),
+        Route("/sources", add_source, methods=["POST"]),
+    ]
+    for page in PAGES:
+        # The twin first: the path of an event would match its name too.
+        routes.append(Route(f"{page.path}.json", answer_json(page)))
+        routes.extend(Route(fragment.path, answer_html(fragment)) for fragment in page.fragments)
+        routes.append(Route(page.path, answer_html(page)))
+    middleware = [Middleware(SecurityHeaders), Middleware(ExceptionMiddleware, handlers=HANDLERS)]
+    return [
+        Route("/app", lambda request: RedirectResponse("/app/")),
+        Mount("/app", routes=routes, middleware=middleware, max_body_size=FORM_BYTES),
+    ]
