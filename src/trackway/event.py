@@ -37,7 +37,8 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
     """What arrived in one request, byte for byte, with what is needed to parse it again.
 
     `events` is how many events the door counted in it: the books compare that number with
-    what the pipeline later made of the same bytes. `trusted` says that a secret key sent it.
+    what the pipeline later made of the same bytes. `refused` are the places of the items that were
+    rejected beside them. `trusted` says that a secret key sent it.
     """
 
     submission_id: bytes
@@ -53,6 +54,12 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
     address: str
     body: bytes
     events: int
+    refused: tuple[int, ...] = ()
+
+    @property
+    def indexes(self) -> list[int]:
+        """Places of its events in the request; an event's id ends with its place."""
+        return [index for index in range(self.events + len(self.refused)) if index not in self.refused]
 
 
 def text(description: str, filled_by: str = "every protocol") -> Meta:

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_DURABLE = "not_durable"
     DISK_FULL = "disk_full"
+    INTERNAL_ERROR = "internal_error"
 
     TRANSPORT_KEY = "transport_key"
     BUSINESS_KEY = "business_key"
@@ -91,6 +92,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
     Reason.METHOD_NOT_ALLOWED: ReasonMeaning(_REJECTED, 405, "The path exists, the method does not"),
     Reason.NOT_DURABLE: ReasonMeaning(_REJECTED, 503, "The event could not be made durable now; send it again"),
     Reason.DISK_FULL: ReasonMeaning(_REJECTED, 507, "The disk is full up to its reserve; send it again later"),
+    Reason.INTERNAL_ERROR: ReasonMeaning(
+        _REJECTED, 503, "A fault of the server, written to its log; nothing was stored, send it again"
+    ),
     Reason.TRANSPORT_KEY: ReasonMeaning(
         _DUPLICATE, 0, "An earlier event carried the same dedupe_key within the window"
     ),

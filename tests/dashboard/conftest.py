@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from trackway.testing.browser import launch_chromium
 from trackway.testing.server import Answer, TestServer
 
+PATIENCE_MS = 30_000
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -104,6 +105,7 @@ def sender(server: TestServer, request: pytest.FixtureRequest) -> Sender:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with launch_chromium() as browser:
         yield browser
 
@@ -139,7 +141,7 @@ def open_screen(browser: Browser, visitor: Visitor, **options: Any) -> Iterator[
     page.on(
         "console", lambda said: screen.complaints.append(f"{said.type}: {said.text}") if "Policy" in said.text else None
     )
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     yield screen
     context.close()
 

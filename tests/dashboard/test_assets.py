@@ -59,3 +59,44 @@ def test_templates_hold_no_inline_script_or_style_and_switch_no_escaping_off() -
             file
         )
         assert text.count("\n") < 150, file
+
+
+def read_palettes() -> list[dict[str, str]]:
+    """Light, dark, and dark by the system's choice."""
+    blocks = re.findall(r":root[^{]*\{([^{}]*)\}", (STATIC / "css/tokens.css").read_text())
+    return [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block)) for block in blocks]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2's contrast ratio of two colours."""
+
+    def luminance(color: str) -> float:
+        parts = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("palette", read_palettes(), ids=["light", "dark", "dark by the system"])
+def test_every_text_can_be_read_on_what_it_stands_on(palette: dict[str, str]) -> None:
+    inks = ("ink", "ink-soft", "ink-dim", "accent", "accent-strong", "good", "warn", "bad")
+    pairs = [(ink, ground) for ink in inks for ground in ("paper", "sheet", "sunk")]
+    pairs += [
+        ("good", "good-wash"),
+        ("warn", "warn-wash"),
+        ("bad", "bad-wash"),
+        ("ink", "warn-wash"),
+        ("ink", "accent-wash"),
+    ]
+    pairs += [("accent-strong", "accent-wash"), ("on-accent", "accent"), ("on-accent", "accent-strong")]
+    weak = {pair: round(contrast(palette[pair[0]], palette[pair[1]]), 2) for pair in pairs}
+    assert {pair: ratio for pair, ratio in weak.items() if ratio < 4.5} == {}
+    edges = {ink: contrast(palette[ink], palette["sheet"]) for ink in ("line-strong", "sand", "accent")}
+    assert {ink: ratio for ink, ratio in edges.items() if ratio < 3} == {}
+
+
+def test_both_dark_palettes_are_the_same() -> None:
+    _, chosen, system = read_palettes()
+    assert chosen == system

@@ -116,6 +116,17 @@ def test_a_duplicate_leads_to_the_first_event(member: Visitor, sender: Sender) -
     assert "An earlier event carried the same dedupe_key within the window." in page
 
 
+def test_a_dropped_event_says_why(member: Visitor, server: TestServer) -> None:
+    source = server.add_source("no bots", channel="web", bots="drop")
+    key, bot = source["credentials"]["write_key"], {"user-agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}
+    [verdict] = server.post("/v1/events", [{"event_type": "page_view"}], key, bot).json["results"]
+    server.wait_until_settled()
+    page = member.text(f"/app/events/{verdict['event_id']}")
+    assert "Dropped" in page
+    assert "A bot sent it and the source's setting `bots` is `drop`." in page
+    assert "<b>1</b> dropped (bot)" in member.text("/app/tracking")
+
+
 def test_every_field_of_an_event_has_its_place_on_the_page() -> None:
     placed = [name for group in GROUPS for name in group.fields] + list(SHOWN_APART)
     assert sorted(placed) == sorted(Event.__struct_fields__)

@@ -26,6 +26,7 @@ SAYS_NOTHING = {
 # `Exception` that its library raises.
 SUPERVISORS = {
     "store/keys.py": 1,
+    "collect/collector.py": 1,
     "pipeline/runner.py": 2,
     "api/live.py": 1,
 }

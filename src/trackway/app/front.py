@@ -66,6 +66,7 @@ class Desk(Struct, frozen=True):
     admin_token: str
     local_token: str
     feed: LiveFeed
+    proxies: Proxies
     stages: Sequence[tuple[str, str, tuple[str, ...]]]
 
 
@@ -104,6 +105,7 @@ class Front:
     @contextlib.asynccontextmanager
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
         running = self._folder.read_server() or RunningServer("", 0, 0, "")
+        proxies = Proxies(self._settings.trusted_proxies)
         application.state.desk = Desk(
             settings=self._settings,
             state=self._state,
@@ -115,6 +117,7 @@ class Front:
             admin_token=self._settings.admin_token,
             local_token=running.token,
             feed=self.feed,
+            proxies=proxies,
             stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
         )
         keys = KeyRing(self._state)
@@ -130,7 +133,6 @@ class Front:
         )
         self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)
-        proxies = Proxies(self._settings.trusted_proxies)
         self._collector = Collector(PROTOCOLS, limits, keys, memory, writer, proxies, now_ms)
         tasks = [
             asyncio.create_task(t)

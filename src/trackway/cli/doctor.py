@@ -47,6 +47,8 @@ def _check_server(data: Path) -> list[tuple[bool, str]]:
         _, health = server.call("GET", "/health")
         books = server.api("books")
     findings = [(health[part] == "ok", f"{part}: {health[part]}") for part in ("collect", "pipeline", "store")]
+    behind = books["behind_seconds"]
+    findings.append((behind < 60, f"the pipeline is {behind} s behind"))
     for process in health["processes"]:
         findings.append(
             (

@@ -6,7 +6,9 @@ headers, and never as HTML.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.limits import Limits
 from trackway.collect.protocol import Protocol, Reply, Request, Verdict
-from trackway.collect.verdicts import KeyMemory
+from trackway.collect.verdicts import KeyMemory, digests_of
 from trackway.control.sources import KeyHolder
 from trackway.event import Event, LogPlace, Submission
 from trackway.eventlog.interface import DiskFull, EventLogWriter, NotDurable
@@ -26,6 +28,8 @@ from trackway.ids import make_submission_id
 from trackway.metrics import METRICS
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
 from trackway.records import Refusal, encode_record
+
+LOG = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -54,6 +58,8 @@ class Collector:
         self._log = log
         self._proxies = proxies
         self._clock = clock
+        # Finding a counter by its labels takes four times as long as counting.
+        self._count_events = lru_cache(4096)(METRICS.events.labels)
         # Set by whoever watches the log: the pipeline is further behind than the operator allows.
         self.overloaded = False
 
@@ -80,6 +86,15 @@ class Collector:
             cors += refusal_headers(refused.rejection, route.methods)
         except ClientGone:
             return
+        except Exception:
+            # The request boundary: a fault of ours. The sender keeps the event and tries again.
+            LOG.exception("%s could not be answered", scope["path"])
+            rejection = Rejection(
+                reason=Reason.INTERNAL_ERROR, message="a fault of this server; nothing was stored, send it again"
+            )
+            METRICS.rejected.labels(protocol.name, rejection.reason.value).inc()
+            reply = protocol.refuse(rejection)
+            cors += refusal_headers(rejection, route.methods)
         await send_reply(send, reply, cors)
 
     async def _collect(self, protocol: Protocol, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Reply:
@@ -112,7 +127,9 @@ class Collector:
             raise
         verdicts = self._memory.judge(parsed)
         if not validate_only:
-            await self._make_durable(msgspec.structs.replace(submission, events=len(parsed.events)), verdicts)
+            left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
+            counted = msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)
+            await self._make_durable(counted, verdicts)
         return protocol.reply(parsed, verdicts)
 
     async def _find_holder(self, protocol: Protocol, request: Request) -> KeyHolder:
@@ -171,7 +188,7 @@ class Collector:
             by_reason.setdefault(rejection.reason, []).append(rejection)
         refusals = []
         for reason, alike in by_reason.items():
-            METRICS.events.labels(submission.source, Outcome.REJECTED.value).inc(len(alike))
+            self._count_events(submission.source, Outcome.REJECTED.value).inc(len(alike))
             refusal = Refusal(
                 refusal_id=make_submission_id(submission.received_at),
                 received_at=submission.received_at,
@@ -191,14 +208,16 @@ class Collector:
 
     def _count(self, submission: Submission, verdicts: Sequence[Verdict]) -> None:
         duplicates = sum(v.outcome is Outcome.DUPLICATE for v in verdicts)
-        METRICS.events.labels(submission.source, "accepted").inc(submission.events - duplicates)
+        self._count_events(submission.source, "accepted").inc(submission.events - duplicates)
         if duplicates:
-            METRICS.events.labels(submission.source, Outcome.DUPLICATE.value).inc(duplicates)
+            self._count_events(submission.source, Outcome.DUPLICATE.value).inc(duplicates)
 
 
 def remember_unsettled(memory: KeyMemory, events: Sequence[Event], segment: int, record: int) -> None:
     """After a restart: hold the keys of events that are in the log and that the pipeline has not settled."""
-    verdicts = [Verdict(index=n, outcome=Outcome.STORED, event=event) for n, event in enumerate(events)]
+    verdicts = [
+        Verdict(index=n, outcome=Outcome.STORED, event=event, keys=digests_of(event)) for n, event in enumerate(events)
+    ]
     for remembered in memory.remember(verdicts):
         remembered.place = LogPlace(segment, record, 0)
 

@@ -3,9 +3,9 @@
 One documented rule for each thing on which JSON parsers disagree (docs/reference/json.md).
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from trackway.outcome import Reason, refuse
 from trackway.settings import Settings
@@ -18,6 +18,15 @@ LONGEST_ID = 500
 LONGEST_URL = 8192
 LONGEST_TITLE = 1000
 LONGEST_USER_AGENT = 1024
+
+# An object that a decoder of this type lets through has no integer to change and four levels at most;
+# with no NUL in it either it is what `clean_object` would give back, checked at a tenth of the cost.
+_Scalar = None | bool | Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)] | float | str
+_Flat = _Scalar | list[_Scalar] | dict[str, _Scalar]
+_Nested = _Scalar | list[_Flat] | dict[str, _Flat]
+PlainObject = dict[str, _Scalar | list[_Nested] | dict[str, _Nested]]
+PLAIN_LEVELS = 4
+ESCAPED_NUL = rb"\u0000"
 
 
 class Limits(Struct, frozen=True):

@@ -56,8 +56,8 @@ class Parsed(Struct, frozen=True):
         return [item for item in self.items if isinstance(item, Event)]
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
-    """What the answer says of one event. `first_event_id` is set for a duplicate."""
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
+    """What the answer says of one event. `first_event_id` is set for a duplicate, `keys` are its digests."""
 
     index: int
     outcome: Outcome
@@ -65,6 +65,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     first_event_id: str = ""
     rejection: Rejection | None = None
     warnings: Sequence[str] = ()
+    keys: tuple[bytes, ...] = ()
 
 
 class Reply(Struct, frozen=True):

@@ -21,7 +21,7 @@ from trackway.store.keys import KeyReader
 MOST_REMEMBERED = 500_000
 
 
-class Remembered(Struct):
+class Remembered(Struct, gc=False):
     event_id: str
     trusted: bool
     place: LogPlace | None = None
@@ -36,23 +36,29 @@ class KeyMemory:
 
     def judge(self, parsed: Parsed) -> list[Verdict]:
         """One verdict per item, in order. Remembers nothing."""
-        digests = {id(e): d for e in parsed.events if (d := digests_of(e))}
-        settled = self._look_up([d for ds in digests.values() for d in ds])
+        keys = [digests_of(item) if isinstance(item, Event) else () for item in parsed.items]
+        settled = self._look_up([digest for own in keys for digest in own])
         seen: dict[bytes, Remembered] = {}
         verdicts = []
-        for index, item in enumerate(parsed.items):
+        for index, (item, own) in enumerate(zip(parsed.items, keys, strict=True)):
             warnings = parsed.warnings.get(index, ())
             if not isinstance(item, Event):
                 verdicts.append(Verdict(index=index, outcome=Outcome.REJECTED, rejection=item, warnings=warnings))
                 continue
-            own = digests.get(id(item), ())
             first = self._find_first(item, own, seen, settled) if own else None
             if first is None:
                 for digest in own:
                     seen[digest] = Remembered(item.event_id, item.trusted)
             outcome = Outcome.STORED if first is None else Outcome.DUPLICATE
             verdicts.append(
-                Verdict(index=index, outcome=outcome, event=item, first_event_id=first or "", warnings=warnings)
+                Verdict(
+                    index=index,
+                    outcome=outcome,
+                    event=item,
+                    first_event_id=first or "",
+                    warnings=warnings,
+                    keys=own,
+                )
             )
         return verdicts
 
@@ -77,7 +83,7 @@ class KeyMemory:
         held = []
         for verdict in verdicts:
             if verdict.outcome is Outcome.STORED and verdict.event is not None:
-                for digest in digests_of(verdict.event):
+                for digest in verdict.keys:
                     remembered = Remembered(verdict.event.event_id, verdict.event.trusted)
                     self._unsettled[digest] = remembered
                     held.append(remembered)
@@ -90,7 +96,7 @@ class KeyMemory:
         for verdict in verdicts:
             if verdict.event is None:
                 continue
-            for digest in digests_of(verdict.event):
+            for digest in verdict.keys:
                 known = self._unsettled.get(digest)
                 if known is not None and known.event_id == verdict.event.event_id:
                     del self._unsettled[digest]

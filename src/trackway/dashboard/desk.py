@@ -10,6 +10,11 @@ from trackway.settings import Settings
 from trackway.store.client import EventStore
 
 
+class TrustedProxies(Protocol):
+    def find_address(self, peer: str, forwarded: str) -> str:
+        """The visitor's address behind the proxies that are believed."""
+
+
 class ServerDesk(Protocol):
     """`stages` are (name, says, fills, …) of the pipeline's STAGES."""
 
@@ -29,3 +34,5 @@ class ServerDesk(Protocol):
     def secret(self) -> bytes: ...
     @property
     def stages(self) -> Sequence[tuple[Any, ...]]: ...
+    @property
+    def proxies(self) -> TrustedProxies: ...

@@ -23,7 +23,7 @@ from trackway.control.sources import list_sources
 from trackway.control.workspaces import Workspace, list_workspaces
 from trackway.event import Event, LogPlace, Row, Source, Submission
 from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
-from trackway.ids import make_event_id
+from trackway.ids import make_event_id, read_event_index
 from trackway.outcome import Outcome, Reason, Refused
 from trackway.pipeline.desk import Desk, Knowledge
 from trackway.pipeline.duplicates import Duplicate, Firsts
@@ -233,7 +233,7 @@ class Pipeline:
         """Every event of a submission becomes a dead letter; its bytes are kept without the address."""
         kept = msgspec.structs.replace(submission, address="", body=submission.body[:KEPT_OF_A_PAYLOAD])
         payload = msgspec.msgpack.encode(kept)
-        for index in range(submission.events):
+        for index in submission.indexes:
             event_id = make_event_id(submission.submission_id, index)
             place = LogPlace(record.segment, record.ordinal, index)
             dead.append(
@@ -260,7 +260,7 @@ class Pipeline:
                     reason=reason.value,
                     detail=detail,
                     event_id=event_id,
-                    payload=payload if index == 0 else b"",
+                    payload=payload if index == submission.indexes[0] else b"",
                     received_at=submission.received_at,
                 )
             )
@@ -277,8 +277,8 @@ class Pipeline:
             request_headers=submission.headers,
             knowledge=self._knowledge,
         )
-        for index, event in enumerate(arrival.events):
-            place = LogPlace(arrival.record.segment, arrival.record.ordinal, index)
+        for event in arrival.events:
+            place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
             result = process_event(event, work.firsts, desk)
             if isinstance(result, Event):
                 work.rows.append(Row(result, place))

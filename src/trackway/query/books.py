@@ -62,22 +62,34 @@ class Line(Struct):
             self.dead_lettered += events
 
 
+class Counted(Struct, frozen=True):
+    """All lines, the registered sources, and when the oldest event in flight arrived (0: none is)."""
+
+    lines: dict[LineKey, Line]
+    sources: tuple[str, ...]
+    oldest_at: int
+
+
 def balance_books(
     store: EventStore, state: State, log: EventLogReader, workspace: str, now_ms: int, minutes: int = 0
 ) -> dict[str, Any]:
-    """{"balanced", "as_of", "sources": [line…], "minutes": [line…]} of a workspace.
+    """{"balanced", "as_of", "behind_seconds", "sources": [line…], "minutes": [line…]} of a workspace.
+
+    `behind_seconds` is the age of the oldest event in flight: a pipeline that stands still shows here.
 
     `minutes` is how many minutes of receipt, the current one included, get lines of their own
     (newest first; a minute in which nothing arrived has none). QuestionError beyond a day of them.
     """
     check_number("minutes", minutes, 0, MOST_MINUTES)
     from_minute = now_ms // MINUTE_MS - minutes + 1 if minutes else None
-    lines, sources = _count_lines(store, state, log, workspace, from_minute)
+    counted = _count_lines(store, state, log, workspace, from_minute)
+    lines, sources = counted.lines, counted.sources
     # A source that has rows but is not registered shows up too, unbalanced.
     order = [*sources, *sorted({source for source, _ in lines} - set(sources))]
     return {
         "balanced": all(line.balanced for line in lines.values()),
         "as_of": format_time(now_ms),
+        "behind_seconds": max(0, now_ms - counted.oldest_at) // 1000 if counted.oldest_at else 0,
         "sources": [_describe_line(source, lines[source, None]) for source in order],
         "minutes": [
             {"minute": format_time(minute * MINUTE_MS)} | _describe_line(source, lines[source, minute])
@@ -90,7 +102,7 @@ def balance_books(
 
 def _count_lines(
     store: EventStore, state: State, log: EventLogReader, workspace: str, from_minute: int | None
-) -> tuple[dict[LineKey, Line], tuple[str, ...]]:
+) -> Counted:
     for _ in range(MOST_TRIES):
         counts = read_counts(state, workspace, from_minute)
         tail = count_tail(log, counts.positions, workspace, from_minute)
@@ -105,7 +117,7 @@ def _count_lines(
         _count_store(store, workspace, tail, from_minute, lines)
         if not has_unknown_segment(log, tail):
             break
-    return lines, counts.sources
+    return Counted(lines, counts.sources, tail.oldest_at)
 
 
 def _count_store(

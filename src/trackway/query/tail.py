@@ -37,7 +37,7 @@ class Tail(Struct):
 
     `open_segments` maps each segment that the pipeline has not finished to its first record that is
     in flight (never empty: no segment has the number 0); `newest_segment` is the highest number
-    there was; `ends` is how far was read.
+    there was; `ends` is how far was read; `oldest_at` is when the oldest of it arrived, 0 for none.
     """
 
     in_flight: Counter[LineKey] = field(default_factory=Counter)
@@ -45,6 +45,7 @@ class Tail(Struct):
     open_segments: dict[int, int] = field(default_factory=lambda: {0: 0})
     newest_segment: int = 0
     ends: dict[str, Position] = field(default_factory=dict)
+    oldest_at: int = 0
 
 
 class Block(Struct, frozen=True):
@@ -54,6 +55,7 @@ class Block(Struct, frozen=True):
     counts: BlockCounts
     next: Position
     whole: bool
+    oldest_at: int
 
 
 def read_tail(log: EventLogReader, stream: str, position: Position) -> Iterator[Batch]:
@@ -127,16 +129,20 @@ def _read_block(log: EventLogReader, stream: str, position: Position) -> Block |
     if batch.next == position:
         return None
     counts: BlockCounts = Counter()
+    oldest_at = 0
     for record in batch.records:
         if (content := _decode(record.payload)) is None:
             continue
         reason = content.reason if isinstance(content, Refusal) else ""
+        oldest_at = min(oldest_at or content.received_at, content.received_at)
         counts[content.workspace, content.source, content.received_at // MINUTE_MS, reason] += content.events
     segments = frozenset(record.segment for record in batch.records)
-    return Block(segments, counts, batch.next, _is_whole(batch, position, asked))
+    return Block(segments, counts, batch.next, _is_whole(batch, position, asked), oldest_at)
 
 
 def _add_block(tail: Tail, block: Block, workspace: str, from_minute: int | None) -> None:
+    if block.oldest_at and (tail.oldest_at == 0 or block.oldest_at < tail.oldest_at):
+        tail.oldest_at = block.oldest_at
     for segment in block.segments:
         tail.open_segments.setdefault(segment, 0)
     for (owner, source, minute, reason), events in block.counts.items():
@@ -187,7 +193,7 @@ def find_in_tail(
                 if (
                     isinstance(found, Submission)
                     and (found.submission_id, found.workspace) == (submission_id, workspace)
-                    and index < found.events
+                    and index in found.indexes
                 ):
                     return FoundInLog(found, LogPlace(record.segment, record.ordinal, index))
     return None

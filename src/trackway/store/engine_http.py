@@ -153,16 +153,20 @@ class Exchange:
         leaving = asyncio.ensure_future(receive())
         waiting: set[asyncio.Future[Any]] = {work, leaving}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            # The client hung up. A question is stopped; an insert that runs is finished, as ClickHouse does.
-            self._statement.left.set()
-            if not split_insert(self._statement.text[:4096]):
-                await asyncio.to_thread(self._engine.kill_statement, self._statement)
-        leaving.cancel()
         try:
+            if not work.done():
+                await self._stop_unwanted()
             await work
         except EngineError as error:
             await self._fail(error)
+        finally:
+            leaving.cancel()
+
+    async def _stop_unwanted(self) -> None:
+        """The client hung up. A question is stopped; an insert that runs is finished, as ClickHouse does."""
+        self._statement.left.set()
+        if not split_insert(self._statement.text[:4096]):
+            await asyncio.to_thread(self._engine.kill_statement, self._statement)
 
     async def _fail(self, error: EngineError) -> None:
         if not self._begun:

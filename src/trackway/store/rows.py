@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from trackway.event import Event, LogPlace, Row
 from trackway.outcome import Outcome, Reason
@@ -61,34 +62,32 @@ OUTCOME_COLUMNS = (*OUTCOME_FIELDS, *PLACE_COLUMNS, "stored_at")
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder(dict[str, Any]).decode
-_read_event = attrgetter(*PLAIN_FIELDS)
 _read_outcome = attrgetter(*OUTCOME_FIELDS)
 
 
 def encode_events(rows: Sequence[Row], stored_at: int) -> bytes:
     """The rows as one block of `EVENT_COLUMNS`; at least one row."""
-    columns = _make_columns(PLAIN_FIELDS, [_read_event(row.event) for row in rows])
-    columns.append(make_bytes_column("properties_text", [_encode_json(row.event.properties) for row in rows]))
-    columns.append(make_bytes_column("context_text", [_encode_json(row.event.context) for row in rows]))
+    fields = zip(*[astuple(row.event) for row in rows], strict=True)
+    values = dict(zip(Event.__struct_fields__, fields, strict=True))
+    columns = [_make_column(name, values[name]) for name in PLAIN_FIELDS]
+    for name, column in TEXT_COLUMNS.items():
+        columns.append(make_bytes_column(column, [_encode_json(value) for value in values[name]]))
     return join_block(columns + _make_place_columns([row.place for row in rows], stored_at), len(rows))
 
 
 def encode_outcomes(rows: Sequence[OutcomeRow], stored_at: int) -> bytes:
     """The rows as one block of `OUTCOME_COLUMNS`; at least one row."""
-    columns = _make_columns(OUTCOME_FIELDS, [_read_outcome(row) for row in rows])
+    fields = zip(*[_read_outcome(row) for row in rows], strict=True)
+    columns = [_make_column(name, values) for name, values in zip(OUTCOME_FIELDS, fields, strict=True)]
     return join_block(columns + _make_place_columns([row.place for row in rows], stored_at), len(rows))
 
 
-def _make_columns(names: Sequence[str], rows: list[tuple[Any, ...]]) -> list[Column]:
-    columns = []
-    for name, values in zip(names, zip(*rows, strict=True), strict=True):
-        if name in TIME_FIELDS:
-            columns.append(make_number_column(name, TIME, values))
-        elif name == "trusted":
-            columns.append(make_bool_column(name, values))
-        else:
-            columns.append(make_text_column(name, values))
-    return columns
+def _make_column(name: str, values: Sequence[Any]) -> Column:
+    if name in TIME_FIELDS:
+        return make_number_column(name, TIME, values)
+    if name == "trusted":
+        return make_bool_column(name, values)
+    return make_text_column(name, values)
 
 
 def _make_place_columns(places: Sequence[LogPlace], stored_at: int) -> list[Column]:

@@ -106,7 +106,9 @@ class TestServer:
         command = [sys.executable, "-m", "trackway", *arguments, "--data", str(self.data)]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
         if done.returncode:
-            raise AssertionError(f"trackway {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"trackway {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     def wait_until_settled(self, patience_s: float = 30.0) -> dict[str, Any]:
@@ -129,8 +131,17 @@ class TestServer:
         children = json.loads((self.data / "run" / "children.json").read_bytes())
         return next(int(child["pid"]) for child in children if child["name"] == name)
 
-    def kill_child(self, name: str) -> None:
-        os.kill(self.child_pid(name), signal.SIGKILL)
+    def kill_child(self, name: str) -> int:
+        """kill -9 of a child, as soon as it runs; the process id it had."""
+        deadline = time.monotonic() + START_PATIENCE_S
+        # A child that is down has process id 0, and to kill 0 would be to kill ourselves.
+        while (pid := self.child_pid(name)) <= 0:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} does not run")
+            time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return pid
 
 
 @contextlib.contextmanager

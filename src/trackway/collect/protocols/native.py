@@ -9,10 +9,11 @@ field by field, to keep unknown fields and to word the error.
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from trackway.collect.fields import (
     Item,
@@ -26,9 +27,19 @@ from trackway.collect.fields import (
     take_sender,
     time_fields,
 )
-from trackway.collect.limits import LONGEST_ID, LONGEST_TITLE, LONGEST_TYPE, LONGEST_URL, Limits, clean_object
+from trackway.collect.limits import (
+    ESCAPED_NUL,
+    LONGEST_ID,
+    LONGEST_TITLE,
+    LONGEST_TYPE,
+    LONGEST_URL,
+    PLAIN_LEVELS,
+    Limits,
+    PlainObject,
+)
 from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
 from trackway.event import CHANNELS, Channel, Event, Source, Submission
+from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
 
 IDS = ("anonymous_id", "session_id", "user_id", "contact_id", "account_id", "instance_id", "dedupe_key")
@@ -50,25 +61,29 @@ KNOWN = frozenset(
 )
 
 
-class CleanEvent(Struct, forbid_unknown_fields=True):
+Id = Annotated[str, Meta(max_length=LONGEST_ID)]
+Url = Annotated[str, Meta(max_length=LONGEST_URL)]
+
+
+class CleanEvent(Struct, forbid_unknown_fields=True, gc=False):
     """A well-formed event. What does not fit is read again by `_read_item`, which words the error."""
 
-    event_type: str
+    event_type: Annotated[str, Meta(max_length=LONGEST_TYPE)]
     channel: Channel | None = None
     occurred_at: str | None = None
     sent_at: str | None = None
-    anonymous_id: str = ""
-    session_id: str = ""
-    user_id: str = ""
-    contact_id: str = ""
-    account_id: str = ""
-    instance_id: str = ""
-    dedupe_key: str = ""
-    url: str = ""
-    referrer: str = ""
-    title: str = ""
-    properties: dict[str, Any] = {}
-    context: dict[str, Any] = {}
+    anonymous_id: Id = ""
+    session_id: Id = ""
+    user_id: Id = ""
+    contact_id: Id = ""
+    account_id: Id = ""
+    instance_id: Id = ""
+    dedupe_key: Id = ""
+    url: Url = ""
+    referrer: Url = ""
+    title: Annotated[str, Meta(max_length=LONGEST_TITLE)] = ""
+    properties: PlainObject = {}
+    context: PlainObject = {}
     write_key: str = ""
 
 
@@ -133,6 +148,8 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
 
 def _parse_clean(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed | None:
     """The fast way; None when anything at all is unusual."""
+    if ESCAPED_NUL in body or limits.json_depth <= PLAIN_LEVELS:
+        return None
     single, sent = False, None
     try:
         if body[:1] == b"[":
@@ -144,9 +161,18 @@ def _parse_clean(submission: Submission, body: bytes, source: Source, limits: Li
             decoded, single = [_SINGLE.decode(body)], True
         if not 0 < len(decoded) <= limits.events_per_call:
             return None
-        door = door_fields(submission, source)
         sent_ms = parse_time_field(sent, "sent_at") if sent else None
-        items = [_build_clean(submission, index, door, item, sent_ms, limits) for index, item in enumerate(decoded)]
+        door = Event(
+            event_id="",
+            event_type="",
+            occurred_at=0,
+            received_at=submission.received_at,
+            **door_fields(submission, source),
+        )
+        items = [
+            _build_clean(door, make_event_id(submission.submission_id, index), item, sent_ms)
+            for index, item in enumerate(decoded)
+        ]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Refused, Unusual):
         return None
     return Parsed(items, single)
@@ -156,47 +182,45 @@ class Unusual(Exception):
     """A clean event holds something that only the careful way words well."""
 
 
-def _build_clean(
-    submission: Submission, index: int, door: dict[str, Any], item: CleanEvent, sent_ms: int | None, limits: Limits
-) -> Event:
+def _build_clean(door: Event, event_id: str, item: CleanEvent, sent_ms: int | None) -> Event:
+    """`door` holds what the collector knows of every event of the submission."""
     event_type = item.event_type.strip()
-    if not event_type or len(event_type) > LONGEST_TYPE or "\x00" in event_type:
-        raise Unusual
-    ids = {name: value for name in IDS if (value := getattr(item, name))}
-    for value in ids.values():
-        if len(value) > LONGEST_ID or "\x00" in value or value != value.strip():
-            raise Unusual
-    if len(item.url) > LONGEST_URL or len(item.referrer) > LONGEST_URL or len(item.title) > LONGEST_TITLE:
-        raise Unusual
-    if "\x00" in item.url or "\x00" in item.referrer or "\x00" in item.title:
+    if not event_type:
         raise Unusual
     said = parse_time_field(item.occurred_at, "occurred_at") if item.occurred_at else None
     sent = parse_time_field(item.sent_at, "sent_at") if item.sent_at else sent_ms
-    properties = clean_object(item.properties, "properties", limits.json_depth - 1)
-    context: dict[str, Any] = item.context
-    sender: dict[str, Any] = {}
-    if context:
-        warnings: list[str] = []
-        context, sender = take_sender(
-            clean_object(context, "context", limits.json_depth - 1), submission.trusted, warnings
-        )
-        if warnings:
-            raise Unusual
-    fields = {
-        "event_type": event_type,
-        **time_fields(said, sent, submission.received_at, "occurred_at"),
-        **ids,
-        "url": item.url.strip(),
-        "referrer": item.referrer.strip(),
-        "title": item.title.strip(),
-        "properties": properties,
-        "context": context,
-        "business_key": find_business_key(event_type, properties),
-    }
-    if item.channel:
-        fields["channel"] = item.channel
-    fields |= sender
-    return build_event(submission, index, door, fields)
+    times = time_fields(said, sent, door.received_at, "occurred_at")
+    event = replace(
+        door,
+        event_id=event_id,
+        event_type=event_type,
+        channel=item.channel or door.channel,
+        occurred_at=times["occurred_at"],
+        sent_at=times["sent_at"],
+        time_rule=times["time_rule"],
+        anonymous_id=item.anonymous_id.strip(),
+        session_id=item.session_id.strip(),
+        user_id=item.user_id.strip(),
+        contact_id=item.contact_id.strip(),
+        account_id=item.account_id.strip(),
+        instance_id=item.instance_id.strip(),
+        dedupe_key=item.dedupe_key.strip(),
+        url=item.url.strip(),
+        referrer=item.referrer.strip(),
+        title=item.title.strip(),
+        properties=item.properties,
+        context=item.context,
+        business_key=find_business_key(event_type, item.properties),
+    )
+    return _take_sender(event) if "ip" in item.context or "user_agent" in item.context else event
+
+
+def _take_sender(event: Event) -> Event:
+    warnings: list[str] = []
+    context, sender = take_sender(event.context, event.trusted, warnings)
+    if warnings:
+        raise Unusual
+    return replace(event, context=context, **sender)
 
 
 def _parse_carefully(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:

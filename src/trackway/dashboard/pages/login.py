@@ -63,7 +63,8 @@ class LoginForm:
             return self._render_form(request, destination, form.get("name", ""), problem, 403)
         check_csrf(form.get("csrf", ""), expected)
         name, password = form.get("name", "").strip()[:LONGEST_GIVEN], form.get("password", "")[:LONGEST_GIVEN]
-        address = request.client.host if request.client else ""
+        peer = request.client.host if request.client else ""
+        address = request.app.state.desk.proxies.find_address(peer, request.headers.get("x-forwarded-for", ""))
         wait = self._attempts.begin(name, address)
         if wait > 0:
             seconds = math.ceil(wait)

@@ -64,8 +64,8 @@ CREATE TABLE IF NOT EXISTS events {on_cluster}
     log_index UInt16,
     stored_at DateTime64(3, 'UTC'),
 
-    properties JSON(max_dynamic_paths = 64, max_dynamic_types = 1)
-        MATERIALIZED properties_text::JSON(max_dynamic_paths = 64, max_dynamic_types = 1),
+    properties JSON(max_dynamic_paths = 32, max_dynamic_types = 1)
+        MATERIALIZED properties_text::JSON(max_dynamic_paths = 32, max_dynamic_types = 1),
 
     INDEX minmax_stored_at stored_at TYPE minmax GRANULARITY 1,
     INDEX minmax_received_at received_at TYPE minmax GRANULARITY 1,
