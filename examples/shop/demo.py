@@ -178,7 +178,8 @@ def _send_history(data: Path, memory: Memory, server: str, shop: str, days: int)
     total = len(missing.web) + len(missing.back_end)
     done = Sent()
     with click.progressbar(length=total, label=f"Sending {total:,} events of history") as bar:
-        for key, timed in ((memory.history_key, missing.web), (memory.back_end_key, missing.back_end)):
+        # The visits last, so that the live feed opens with a mixture of what visitors did.
+        for key, timed in ((memory.back_end_key, missing.back_end), (memory.history_key, missing.web)):
             done += send_events(server, key, (event for _, event in timed), bar.update)
     if done.duplicate:
         click.echo(f"{done.duplicate:,} of them were there already.")
