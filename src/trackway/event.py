@@ -70,10 +70,11 @@ IDS = "native, pact"
 PIPELINE = "the pipeline"
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One thing that happened, in Trackway's own words.
 
-    Times are integer milliseconds since 1970-01-01 UTC; texts are "" when unknown.
+    Times are integer milliseconds since 1970-01-01 UTC; texts are "" when unknown. What it holds came
+    from JSON and has no cycles, so the garbage collector need not look at it.
     """
 
     event_id: Annotated[
@@ -171,7 +172,7 @@ class Event(Struct, frozen=True, kw_only=True):
     ] = ""
 
 
-class LogPlace(Struct, frozen=True, array_like=True, order=True):
+class LogPlace(Struct, frozen=True, array_like=True, order=True, gc=False):
     """Where in the log an event stands; two events never share one, a replay gives the same.
 
     `segment` names a log segment file (its number is never used again), `record` counts the
@@ -183,7 +184,7 @@ class LogPlace(Struct, frozen=True, array_like=True, order=True):
     index: int
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """An event that reached the end of the pipeline, with its place in the log."""
 
     event: Event

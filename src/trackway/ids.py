@@ -21,8 +21,8 @@ def make_submission_id(now_ms: int) -> bytes:
 
 def make_event_id(submission_id: bytes, index: int) -> str:
     """Text form of the id of the submission's event number `index`."""
-    digits = f"{int.from_bytes(submission_id, 'big') + index:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    digits = submission_id.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:28]}{index:04x}"
 
 
 def read_event_id(event_id: str) -> tuple[bytes, int]:

@@ -51,6 +51,8 @@ def encode_text(value: str) -> bytes:
 def make_text_column(name: str, values: Sequence[str]) -> Column:
     """UnicodeEncodeError for a lone surrogate. Most columns repeat few values, so each is encoded once."""
     encoded = {value: encode_text(value) for value in set(values)}
+    if len(encoded) == 1:
+        return Column(name, "String", encoded.popitem()[1] * len(values))
     return Column(name, "String", b"".join([encoded[value] for value in values]))
 
 
