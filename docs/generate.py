@@ -39,7 +39,14 @@ WORDS = """
 
 
 def write_glossary() -> str:
-    lines = [MADE, "# Glossary\n", "## Words", WORDS, "## Fields of an event\n", "Times are shown by the API as ISO 8601 text; texts are empty when unknown.\n"]
+    lines = [
+        MADE,
+        "# Glossary\n",
+        "## Words",
+        WORDS,
+        "## Fields of an event\n",
+        "Times are shown by the API as ISO 8601 text; texts are empty when unknown.\n",
+    ]
     lines += ["| field | type | meaning | filled by |", "|---|---|---|---|"]
     hints = typing.get_type_hints(Event, include_extras=True)
     for name in Event.__struct_fields__:
@@ -55,7 +62,11 @@ def _name_kind(kind: object) -> str:
 
 
 def write_settings() -> str:
-    lines = [MADE, "# Settings\n", "Each is read from the environment, else from `settings.toml` in the data folder, else it has its default.\n"]
+    lines = [
+        MADE,
+        "# Settings\n",
+        "Each is read from the environment, else from `settings.toml` in the data folder, else it has its default.\n",
+    ]
     lines += ["| setting | environment | default | what it does |", "|---|---|---|---|"]
     for f in fields(Settings):
         shown = f"{f.default:,}".replace(",", " ") if isinstance(f.default, int) else f.default or "(empty)"
@@ -64,7 +75,11 @@ def write_settings() -> str:
 
 
 def write_outcomes() -> str:
-    lines = [MADE, "# Outcomes and reasons\n", "A received event is stored, duplicate, dropped or dead-lettered. A rejected one was never received: the sender was told.\n"]
+    lines = [
+        MADE,
+        "# Outcomes and reasons\n",
+        "A received event is stored, duplicate, dropped or dead-lettered. A rejected one was never received: the sender was told.\n",
+    ]
     for outcome in Outcome:
         reasons = [(reason, said) for reason, said in REASONS.items() if said.outcome is outcome]
         lines += [f"## {outcome.value}\n"]
@@ -78,7 +93,13 @@ def write_outcomes() -> str:
 
 
 def write_metrics() -> str:
-    lines = [MADE, "# Metrics\n", "At `/metrics`, in Prometheus' text format.\n", "| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    lines = [
+        MADE,
+        "# Metrics\n",
+        "At `/metrics`, in Prometheus' text format.\n",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
     for name, metric in vars(METRICS).items():
         if isinstance(metric, Counter | Gauge | Histogram):
             kind = type(metric).__name__.lower()

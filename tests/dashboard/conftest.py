@@ -103,7 +103,8 @@ def sender(server: TestServer, request: pytest.FixtureRequest) -> Sender:
     return Sender(server, server.add_source(f"{request.node.name[:100]} {time.time_ns()}", channel="web"))
 
 
-@pytest.fixture(scope="session")
+# One browser for each module and no longer: while it runs, no other test can start an event loop.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
     with launch_chromium() as browser:

@@ -30,7 +30,7 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
         yield running
 
 
-def wait_until(claim: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
+def wait_until(claim: Callable[[], bool], what: str | Callable[[], str], patience_s: float = PATIENCE_S) -> float:
     """Seconds until `claim` was true. It may fail meanwhile in the ways a hurt server fails."""
     began = time.monotonic()
     while True:
@@ -40,7 +40,7 @@ def wait_until(claim: Callable[[], bool], what: str, patience_s: float = PATIENC
         except (OSError, http.client.HTTPException, AssertionError, StoreUnavailable, StopIteration, ValueError):
             pass
         if time.monotonic() - began > patience_s:
-            raise TimeoutError(f"not within {patience_s} s: {what}")
+            raise TimeoutError(f"not within {patience_s} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.05)
 
 
@@ -57,7 +57,7 @@ def recover() -> Callable[..., float]:
         def is_back() -> bool:
             return server.child_pid(name) not in (0, killed) and server.request("GET", "/health").status == 200
 
-        return wait_until(is_back, f"{name} runs again\n{server.log.read_text()[-2000:]}")
+        return wait_until(is_back, lambda: f"{name} runs again\n{server.log.read_text()[-2000:]}")
 
     return wait
 
@@ -100,7 +100,7 @@ def settle(server: TestServer) -> dict[str, Any]:
         books.update(server.api("books"))
         return all(line["in_flight"] == 0 for line in books["sources"])
 
-    wait_until(is_settled, f"nothing in flight: {books}\n{server.log.read_text()[-2000:]}")
+    wait_until(is_settled, lambda: f"nothing in flight: {books}\n{server.log.read_text()[-2000:]}")
     return books
 
 

@@ -127,7 +127,10 @@ def answer_order(order: dict[str, Any]) -> dict[str, Any]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writing, json.dumps(run_order(order)).encode())
+        try:
+            os.write(writing, json.dumps(run_order(order)).encode())
+        except KeyIndexFailed:
+            os._exit(1)
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as answer:
@@ -137,7 +140,7 @@ def answer_order(order: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
+    logging.basicConfig(filename=sys.argv[1], level=logging.WARNING)
     runner.REST_AFTER_ERROR_S = 0.01
     KNOWLEDGE = load_knowledge("")
     for line in sys.stdin:

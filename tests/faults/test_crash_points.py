@@ -36,6 +36,7 @@ from trackway.testing.engine import start_engine
 from trackway.testing.installation import Installation
 
 WHOLE, SMALL = 10_000, 3
+CRASH_CHAINS = 12
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 # name of a submission -> (trusted, source, events)
@@ -110,7 +111,10 @@ class Bench:
         installation.close()
         script = Path(__file__).with_name("crashing_pipeline.py")
         self._process = subprocess.Popen(
-            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(script), str(folder / "pipeline.log")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def _make_records(self, installation: Installation) -> list[Submission | Refusal]:
@@ -233,7 +237,11 @@ def test_a_call_that_fails_or_whose_answer_is_lost_changes_nothing_in_the_end(be
     for number, step in enumerate(steps):
         data = bench.begin_case()
         answer = bench.run(data, batch, number, "fail")
-        assert (answer["status"], answer["killed"]) == (0, False), step
+        if "put_many" in step:
+            # A key index that failed is opened anew by the next process.
+            assert answer["status"], step
+            answer = bench.run(data, batch)
+        assert not answer["status"], step
         if (found := bench.look(data)) != EXPECTED:
             wrong[f"{number} {step}"] = found
     tell_figures("failing calls", batch, len(steps), len(wrong))
@@ -244,7 +252,7 @@ def test_crash_after_crash_changes_nothing_in_the_end(bench: Bench) -> None:
     """Also when batches are cut elsewhere after each start, as they are in life."""
     chance = random.Random(16)
     wrong: dict[str, Found] = {}
-    for case in range(25):
+    for case in range(CRASH_CHAINS):
         data = bench.begin_case()
         history = []
         for _ in range(chance.randint(2, 5)):

@@ -143,7 +143,8 @@ def site(receiver: Receiver) -> Iterator[Site]:
         yield Site(url, pages, receiver.url)
 
 
-@pytest.fixture(scope="session")
+# One browser for each module and no longer: while it runs, no other test can start an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with launch_chromium() as browser:
         yield browser

@@ -297,6 +297,12 @@ def test_a_question_whose_asker_left_is_stopped(plain: PlainClient, client: Clie
         pass
 
 
+def test_a_query_id_cannot_add_headers(plain: PlainClient) -> None:
+    answer = plain.ask(b"SELECT 1", query_id="a\r\nX-Added: yes")
+    assert answer.headers["X-ClickHouse-Query-Id"] == "a??X-Added: yes"
+    assert "X-Added" not in answer.headers
+
+
 def test_external_data_is_refused_by_name(plain: PlainClient) -> None:
     fields, kind = urllib3.encode_multipart_formdata({"query": "SELECT 1", "extra": ("extra.csv", b"1\n")})
     answer = plain.ask(fields, headers={"Content-Type": kind})

@@ -129,6 +129,50 @@ def test_it_ends_when_its_parent_dies_however_that_dies(directory: Path) -> None
         pass
 
 
+def test_an_insert_that_cannot_write_its_part_is_no_success(directory: Path, segment: int, make_row: Any) -> None:
+    """chDB's own streaming insert reports success here (seen with 4.4): the engine must not use it."""
+    engine = EngineProcess(directory)
+    store = EventStore(engine.url)
+    migrate(store)
+    process = psutil.Process(engine.process.pid)
+    limits = process.rlimit(psutil.RLIMIT_NOFILE)
+    process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 5, limits[1]))
+    with pytest.raises(StoreUnavailable, match="Too many open files"):
+        store.insert_events([make_row(segment, record) for record in range(100)], STORED_AT)
+    process.rlimit(psutil.RLIMIT_NOFILE, limits)
+    assert store.places_present("events", segment, 0) == set()
+    store.close()
+    engine.stop()
+
+
+def make_hostile_object(chance: random.Random, depth: int = 4) -> Any:
+    """Lists of objects in lists, every key one of many: what makes the most columns of the fewest bytes."""
+    kind = chance.random()
+    if depth == 0 or kind < 0.3:
+        return chance.choice([1, 1.5, "text", True, None, "2026-01-01"])
+    if kind < 0.6:
+        return [make_hostile_object(chance, depth - 1) for _ in range(3)]
+    return {f"key{chance.randrange(60)}": make_hostile_object(chance, depth - 1) for _ in range(4)}
+
+
+def test_hostile_properties_do_not_multiply_the_files_of_a_part(directory: Path, segment: int, make_row: Any) -> None:
+    chance = random.Random(1)
+    with start_engine(directory) as url:
+        store = EventStore(url)
+        migrate(store)
+        store.execute("ALTER TABLE events MODIFY SETTING min_bytes_for_wide_part = 0")
+        for batch in range(2):
+            hostile = [
+                {f"key{chance.randrange(60)}": make_hostile_object(chance) for _ in range(5)} for _ in range(300)
+            ]
+            rows = [make_row(segment, batch * 300 + n, properties=value) for n, value in enumerate(hostile)]
+            store.insert_events(rows, STORED_AT)
+        store.execute("OPTIMIZE TABLE events FINAL")
+        most = max(len(list(part.iterdir())) for part in directory.glob("data/store/*/*/2*"))
+        assert 100 < most < 1_000
+        store.close()
+
+
 class Writer:
     """Sends batch after batch as the pipeline does, and after a doubt only what is missing."""
 

@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -57,23 +58,40 @@ class CuttableDisk:
         self._mount()
 
     def remove(self) -> None:
-        run("umount", self.mount_point)
-        self._image.unlink()
+        # Lazily: a test that failed may have left something open.
+        run("umount", "--lazy", self.mount_point)
 
 
 @pytest.fixture(params=["xfs", "ext4"])
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CuttableDisk]:
+def disk(request: pytest.FixtureRequest) -> Iterator[CuttableDisk]:
     if os.geteuid() != 0:
         pytest.skip("cutting the power of a file system needs root")
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}: apt-get install xfsprogs e2fsprogs mount")
-    try:
-        disk = CuttableDisk(tmp_path, request.param)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no loop device can be mounted here: {error.stderr.strip()}")
-    yield disk
-    disk.remove()
+    # Not in pytest's own folder, whose removal a mounted disk would stop.
+    with TemporaryDirectory(prefix="trackway-power-cut-", ignore_cleanup_errors=True) as folder:
+        try:
+            disk = CuttableDisk(Path(folder), request.param)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"no loop device can be mounted here: {error.stderr.strip()}")
+        yield disk
+        disk.remove()
+
+
+@pytest.fixture
+def run_engine(disk: CuttableDisk) -> Iterator[Callable[[], EngineProcess]]:
+    """Starts engines on the disk; what still runs at the end is killed before the disk goes."""
+    started: list[EngineProcess] = []
+
+    def start() -> EngineProcess:
+        started.append(EngineProcess(disk.mount_point / "engine"))
+        return started[-1]
+
+    yield start
+    for engine in started:
+        if engine.process.poll() is None:
+            engine.kill()
 
 
 class Writer:
@@ -100,12 +118,13 @@ class Writer:
         self._store.close()
 
 
-def test_no_power_cut_takes_an_acknowledged_row_or_a_table(disk: CuttableDisk, segment: int, make_row: Any) -> None:
-    directory = disk.mount_point / "engine"
+def test_no_power_cut_takes_an_acknowledged_row_or_a_table(
+    disk: CuttableDisk, run_engine: Callable[[], EngineProcess], segment: int, make_row: Any
+) -> None:
     chance = random.Random(3)
     acknowledged: set[LogPlace] = set()
     for cut in range(4):
-        engine = EngineProcess(directory)
+        engine = run_engine()
         store = EventStore(engine.url)
         # The very first cut comes right after the tables were made.
         assert bool(migrate(store)) == (cut == 0)
@@ -122,7 +141,7 @@ def test_no_power_cut_takes_an_acknowledged_row_or_a_table(disk: CuttableDisk, s
         store.close()
         writer.close()
     assert acknowledged
-    engine = EngineProcess(directory)
+    engine = run_engine()
     store = EventStore(engine.url)
     present = store.places_present("events", segment, 0)
     assert acknowledged <= present

@@ -1,12 +1,14 @@
 """The tables are what `Event` and docs/reference/store.md say, and migrating is safe to repeat."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from trackway.event import Event
 from trackway.store.client import EventStore
-from trackway.store.migrate import Migration, MigrationError, fill_engine, list_migrations, migrate
+from trackway.store.engine_config import JSON_SETTINGS
+from trackway.store.migrate import DURABLE, Migration, MigrationError, fill_engine, list_migrations, migrate
 from trackway.store.rows import EVENT_COLUMNS, OUTCOME_COLUMNS, PLACE_COLUMNS, TEXT_COLUMNS
 
 EXTRA_COLUMNS = {"properties_text", "context_text", *PLACE_COLUMNS, "stored_at"}
@@ -92,3 +94,9 @@ def test_a_cluster_gets_replicated_tables_on_every_replica(store: EventStore, mi
     assert "ENGINE = ReplicatedMergeTree" in statement
     # It parses; running it needs a cluster.
     store.execute(f"EXPLAIN AST {statement}")
+
+
+def test_the_reference_page_names_every_extra_column_and_every_setting() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "store.md").read_text()
+    settings = {*JSON_SETTINGS, *re.findall(r"\w+(?= = )", DURABLE)}
+    assert {name for name in EXTRA_COLUMNS | settings if f"`{name}" not in page} == set()

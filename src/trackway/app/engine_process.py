@@ -22,4 +22,5 @@ def run_engine_process(data: Path, settings: Settings) -> None:
         secret=url.password or "",
         memory_bytes=settings.engine_memory_bytes,
         ready=lambda _: None,
+        threads=settings.engine_threads,
     )

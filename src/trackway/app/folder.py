@@ -95,7 +95,7 @@ class Folder:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Whole or not at all, and readable by its owner only."""
+    """Whole or not at all, readable by its owner only, and on disk when it returns."""
     temporary = file.with_suffix(file.suffix + f".{os.getpid()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as stream:
@@ -103,3 +103,9 @@ def write_private(file: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(file)
+    # Without it a power cut may take the file's name back.
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

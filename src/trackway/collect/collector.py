@@ -19,8 +19,8 @@ from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.limits import Limits
-from trackway.collect.protocol import Protocol, Reply, Request, Verdict
-from trackway.collect.verdicts import KeyMemory, digests_of
+from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Verdict
+from trackway.collect.verdicts import KeyMemory
 from trackway.control.sources import KeyHolder
 from trackway.event import Event, LogPlace, Submission
 from trackway.eventlog.interface import DiskFull, EventLogWriter, NotDurable
@@ -214,11 +214,11 @@ class Collector:
 
 
 def remember_unsettled(memory: KeyMemory, events: Sequence[Event], segment: int, record: int) -> None:
-    """After a restart: hold the keys of events that are in the log and that the pipeline has not settled."""
-    verdicts = [
-        Verdict(index=n, outcome=Outcome.STORED, event=event, keys=digests_of(event)) for n, event in enumerate(events)
-    ]
-    for remembered in memory.remember(verdicts):
+    """After a restart: hold the keys of events that are in the log and that the pipeline has not settled.
+
+    A repeat among them holds none, so that the answer to the next one names the first.
+    """
+    for remembered in memory.remember(memory.judge(Parsed(events))):
         remembered.place = LogPlace(segment, record, 0)
 
 

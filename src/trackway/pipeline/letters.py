@@ -6,7 +6,7 @@ submissions lose their address first. It writes nothing; the pipeline's transact
 
 import msgspec
 
-from trackway.event import Event
+from trackway.event import Event, Submission
 from trackway.eventlog.interface import Damage
 from trackway.ids import make_event_id
 from trackway.outcome import Reason
@@ -39,6 +39,29 @@ def set_event_aside(event: Event, kind: str, letter_id: str, reason: Reason, det
         event_id=event.event_id,
         payload=msgspec.json.encode(msgspec.structs.replace(event, ip=""))[:KEPT_OF_A_PAYLOAD],
         received_at=event.received_at,
+    )
+
+
+def keep_submission(submission: Submission) -> bytes:
+    """A submission's bytes without the address, up to a limit."""
+    kept = msgspec.structs.replace(submission, address="", body=submission.body[:KEPT_OF_A_PAYLOAD])
+    return msgspec.msgpack.encode(kept)
+
+
+def set_submission_aside(
+    submission: Submission, event_id: str, reason: Reason, detail: str, payload: bytes
+) -> DeadLetter:
+    """The letter of one event of a submission that could not be read."""
+    return DeadLetter(
+        id=f"dead:{event_id}",
+        workspace=submission.workspace,
+        source=submission.source,
+        kind="dead_letter",
+        reason=reason.value,
+        detail=detail,
+        event_id=event_id,
+        payload=payload,
+        received_at=submission.received_at,
     )
 
 

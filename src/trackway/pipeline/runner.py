@@ -29,11 +29,12 @@ from trackway.pipeline.desk import Desk, Knowledge
 from trackway.pipeline.duplicates import Duplicate, Firsts
 from trackway.pipeline.knowledge.locations import LocationFileError
 from trackway.pipeline.letters import (
-    KEPT_OF_A_PAYLOAD,
+    keep_submission,
     note_conflict,
     set_damage_aside,
     set_event_aside,
     set_refusal_aside,
+    set_submission_aside,
 )
 from trackway.pipeline.pipeline import process_event
 from trackway.pipeline.progress import (
@@ -48,7 +49,7 @@ from trackway.pipeline.progress import (
 from trackway.records import Refusal, decode_record
 from trackway.settings import Settings
 from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
-from trackway.store.keys import KeyWriter
+from trackway.store.keys import KeyIndexFailed, KeyWriter
 
 LOG = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class Pipeline:
         self._version_at = 0.0
 
     def run_for_ever(self, stopped: Callable[[], bool]) -> None:
-        """Supervisor: logs whatever goes wrong, rests, and goes on with the same batch."""
+        """Supervisor: logs whatever goes wrong, rests, and goes on with the same batch. KeyIndexFailed ends it."""
         while not stopped():
             try:
                 moved = self.run_once()
@@ -133,6 +134,9 @@ class Pipeline:
                 LOG.warning("the event store does not answer, waiting: %s", error)
                 self._doubt_everything()
                 time.sleep(REST_AFTER_ERROR_S)
+            except KeyIndexFailed:
+                # After one failed write RocksDB takes none until it is opened anew: the supervisor starts us again.
+                raise
             except Exception:
                 LOG.exception("the pipeline could not process a batch; it tries the same batch again")
                 self._doubt_everything()
@@ -231,8 +235,7 @@ class Pipeline:
         account: Account,
     ) -> None:
         """Every event of a submission becomes a dead letter; its bytes are kept without the address."""
-        kept = msgspec.structs.replace(submission, address="", body=submission.body[:KEPT_OF_A_PAYLOAD])
-        payload = msgspec.msgpack.encode(kept)
+        payload = keep_submission(submission)
         for index in submission.indexes:
             event_id = make_event_id(submission.submission_id, index)
             place = LogPlace(record.segment, record.ordinal, index)
@@ -251,19 +254,8 @@ class Pipeline:
                     place=place,
                 )
             )
-            account.set_aside.append(
-                DeadLetter(
-                    id=f"dead:{event_id}",
-                    workspace=submission.workspace,
-                    source=submission.source,
-                    kind="dead_letter",
-                    reason=reason.value,
-                    detail=detail,
-                    event_id=event_id,
-                    payload=payload if index == submission.indexes[0] else b"",
-                    received_at=submission.received_at,
-                )
-            )
+            kept = payload if index == submission.indexes[0] else b""
+            account.set_aside.append(set_submission_aside(submission, event_id, reason, detail, kept))
 
     def _process_arrival(self, arrival: Arrival, work: Work) -> None:
         submission = arrival.submission

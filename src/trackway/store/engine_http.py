@@ -22,6 +22,7 @@ from trackway.store.statements import EngineError, split_insert
 
 BODY_BYTES = 512_000_000
 
+ABORTED = 236
 AUTHENTICATION_FAILED = 516
 
 # As in ClickHouse's HTTPHandler; every other code is 500.
@@ -32,6 +33,7 @@ STATUS_OF_CODE = {
     **dict.fromkeys((16, 60, 81, 114), 404),
     159: 408,
     202: 503,
+    236: 503,
     48: 501,
 }
 
@@ -149,7 +151,12 @@ class Exchange:
 
     async def carry_out(self, receive: Receive) -> None:
         threads = self._engine.choose_threads(self._statement)
-        work = self._loop.run_in_executor(threads, self._engine.run, self._statement, self._deliver)
+        try:
+            work = self._loop.run_in_executor(threads, self._engine.run, self._statement, self._deliver)
+        except RuntimeError:
+            # The threads take no more work: `Engine.close` has begun.
+            await self._fail(EngineError(ABORTED, "The engine is stopping; ask again. (ABORTED)"))
+            return
         leaving = asyncio.ensure_future(receive())
         waiting: set[asyncio.Future[Any]] = {work, leaving}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -202,12 +209,12 @@ class Exchange:
         headers = [
             (b"content-type", b"text/plain; charset=UTF-8"),
             (b"x-clickhouse-timezone", b"UTC"),
-            (b"x-clickhouse-query-id", self._query_id.encode("ascii", "replace")),
+            (b"x-clickhouse-query-id", make_header_value(self._query_id)),
             (b"x-clickhouse-summary", json.dumps(summary).encode()),
             (b"x-clickhouse-exception-tag", self._tag.encode()),
         ]
         if result.format:
-            headers.append((b"x-clickhouse-format", result.format.encode()))
+            headers.append((b"x-clickhouse-format", make_header_value(result.format)))
         if self._compressor.name:
             headers.append((b"content-encoding", self._compressor.name.encode()))
         return headers
@@ -230,6 +237,11 @@ def make_statement(method: str, headers: Mapping[str, str], parameters: Mapping[
         read_only=method == "GET",
         stream=parameters.get("wait_end_of_query") != "1",
     )
+
+
+def make_header_value(text: str) -> bytes:
+    """What a client said, fit for a header: no line ends, nothing but ASCII."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text).encode()
 
 
 async def _read_body(receive: Receive) -> bytes | None:
@@ -255,7 +267,7 @@ def _describe(error: EngineError) -> str:
 async def _answer_error(send: Send, error: EngineError, query_id: str = "") -> None:
     headers = [
         (b"x-clickhouse-exception-code", str(error.code).encode()),
-        (b"x-clickhouse-query-id", query_id.encode("ascii", "replace")),
+        (b"x-clickhouse-query-id", make_header_value(query_id)),
     ]
     await _answer(send, STATUS_OF_CODE.get(error.code, 500), headers, _describe(error).encode() + b"\n")
 

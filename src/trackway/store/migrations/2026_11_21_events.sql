@@ -64,8 +64,7 @@ CREATE TABLE IF NOT EXISTS events {on_cluster}
     log_index UInt16,
     stored_at DateTime64(3, 'UTC'),
 
-    properties JSON(max_dynamic_paths = 32, max_dynamic_types = 1)
-        MATERIALIZED properties_text::JSON(max_dynamic_paths = 32, max_dynamic_types = 1),
+    properties JSON(max_dynamic_paths = 0) MATERIALIZED properties_text::JSON(max_dynamic_paths = 0),
 
     INDEX minmax_stored_at stored_at TYPE minmax GRANULARITY 1,
     INDEX minmax_received_at received_at TYPE minmax GRANULARITY 1,
@@ -79,4 +78,4 @@ CREATE TABLE IF NOT EXISTS events {on_cluster}
 ENGINE = {merge_tree}
 PARTITION BY toYYYYMM(stored_at)
 ORDER BY (workspace, toDate(occurred_at), event_type, occurred_at, event_id)
-SETTINGS {durable}, min_level_for_wide_part = 1, max_parts_to_merge_at_once = 8
+SETTINGS {durable}, min_level_for_wide_part = 1
