@@ -56,7 +56,7 @@ class Settings:
 
     dead_letter_days: int = setting(30, "How long dead letters, conflicts and rejected bodies are kept")
 
-    pipeline_batch_events: int = setting(10_000, "Most events in one pipeline batch")
+    pipeline_batch_submissions: int = setting(10_000, "Most submissions in one pipeline batch")
     pipeline_linger_ms: int = setting(150, "How long the pipeline waits for more events before it writes a small batch")
     engine_memory_bytes: int = setting(2_000_000_000, "Memory cap of the embedded engine")
     engine_threads: int = setting(2, "Threads one query of the embedded engine may use")

@@ -27,7 +27,8 @@ SAYS_NOTHING = {
 SUPERVISORS = {
     "store/keys.py": 1,
     "collect/collector.py": 1,
-    "pipeline/runner.py": 2,
+    "app/pipeline_process.py": 1,
+    "pipeline/runner.py": 1,
     "api/live.py": 1,
 }
 

@@ -97,7 +97,7 @@ def hurt_commits(steps: Steps) -> None:
 def run_order(order: dict[str, Any]) -> list[str]:
     """Run the pipeline until it has settled everything; the steps it took."""
     data, steps = Path(order["data"]), Steps(order["hurt_at"], order["how"])
-    settings = Settings(pipeline_batch_events=order["batch"], pipeline_linger_ms=0)
+    settings = Settings(pipeline_batch_submissions=order["batch"], pipeline_linger_ms=0)
     hurt_commits(steps)
     state, store = State(make_url(data, "")), HurtStore(order["url"], steps)
     log, keys = LogReader(data / "log"), HurtKeys(data / "keys", steps)

@@ -1,5 +1,6 @@
 """A site and a collector on two ports of loopback, so that every request crosses origins."""
 
+import contextlib
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Error as PlaywrightError
 
 from trackway.testing.browser import launch_chromium
 
@@ -171,4 +173,8 @@ def page(open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
+    # A profile that is closed while a form is on its way can hang Chromium.
+    if not page.is_closed():
+        with contextlib.suppress(PlaywrightError):
+            page.wait_for_load_state(timeout=5000)
     assert errors == []

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -33,13 +34,14 @@ from trackway.control.database import State, make_url
 from trackway.control.sources import list_sources
 from trackway.control.workspaces import FIRST_WORKSPACE
 from trackway.dashboard.routes import make_dashboard_routes
-from trackway.event import Event
+from trackway.event import Event, Source
 from trackway.eventlog.embedded import LogReader, LogWriter
-from trackway.eventlog.interface import Position
+from trackway.eventlog.interface import Position, Record
 from trackway.metrics import METRICS
 from trackway.outcome import Refused
 from trackway.pipeline.pipeline import STAGES
 from trackway.pipeline.progress import read_position
+from trackway.pipeline.runner import Adapter, AdapterFailed
 from trackway.query.feed import LiveFeed
 from trackway.records import Refusal, decode_record
 from trackway.settings import Settings
@@ -163,13 +165,7 @@ class Front:
                     break
                 position = batch.next
                 for record in batch.records:
-                    content = decode_record(record.payload)
-                    if isinstance(content, Refusal) or content.source not in sources:
-                        continue
-                    try:
-                        events: Sequence[Event] = adapters[content.protocol](content, sources[content.source])
-                    except Refused:
-                        continue
+                    events = _parse_record(record, sources, adapters)
                     recovered += len(events)
                     remember_unsettled(memory, events, record.segment, record.ordinal)
 
@@ -195,3 +191,14 @@ class Front:
         except ApiRefusal as refused:
             return reply_refusal(refused)
         return Response(generate_latest(METRICS.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _parse_record(record: Record, sources: Mapping[str, Source], adapters: Mapping[str, Adapter]) -> Sequence[Event]:
+    """The events of a record; none when it cannot be read, which the pipeline will say."""
+    try:
+        content = decode_record(record.payload)
+        if isinstance(content, Refusal) or content.source not in sources:
+            return ()
+        return adapters[content.protocol](content, sources[content.source])
+    except (Refused, AdapterFailed, msgspec.MsgspecError):
+        return ()

@@ -16,8 +16,9 @@ from trackway.collect.protocols import PROTOCOLS
 from trackway.control.database import State, make_url
 from trackway.event import Event, Source, Submission
 from trackway.eventlog.embedded import LogReader
+from trackway.outcome import Refused
 from trackway.pipeline.desk import load_knowledge
-from trackway.pipeline.runner import Adapter, Pipeline
+from trackway.pipeline.runner import Adapter, AdapterFailed, Pipeline
 from trackway.settings import Settings
 from trackway.store.client import EventStore, StoreUnavailable
 from trackway.store.keys import KeyIndex
@@ -33,8 +34,14 @@ def make_adapter(protocol: Protocol, limits: Limits) -> Adapter:
     """A submission parsed again exactly as the door parsed it."""
 
     def parse(submission: Submission, source: Source) -> Sequence[Event]:
-        body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), limits)
-        return protocol.parse(submission, body, source, limits).events
+        try:
+            body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), limits)
+            return protocol.parse(submission, body, source, limits).events
+        except Refused:
+            raise
+        except Exception as error:
+            # One submission that a protocol stumbles over must not stop the log.
+            raise AdapterFailed(f"{type(error).__name__}: {error}") from error
 
     return parse
 

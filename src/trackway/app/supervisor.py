@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 HEALTHY_AFTER_S = 10.0
 LOOK_EVERY_S = 0.05
-STOP_PATIENCE_S = 15.0
+STOP_PATIENCE_S = 8.0
 
 
 @dataclass

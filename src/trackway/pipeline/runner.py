@@ -53,7 +53,13 @@ from trackway.store.keys import KeyIndexFailed, KeyWriter
 
 LOG = logging.getLogger(__name__)
 
+# Raises Refused or AdapterFailed.
 Adapter = Callable[[Submission, Source], Sequence[Event]]
+
+
+class AdapterFailed(Exception):
+    """A protocol raised on a submission that the door had accepted: a fault of ours, told in the text."""
+
 
 BATCH_BYTES = 4_000_000
 LOOK_EVERY_S = 0.02
@@ -183,10 +189,10 @@ class Pipeline:
 
     def _read(self, stream: str, position: Position) -> Batch:
         """A small batch waits a moment for more: many small inserts are ruinous for the store."""
-        batch = self._log.read(stream, position, self._settings.pipeline_batch_events, BATCH_BYTES)
+        batch = self._log.read(stream, position, self._settings.pipeline_batch_submissions, BATCH_BYTES)
         if batch.records and len(batch.records) < 100:
             time.sleep(self._settings.pipeline_linger_ms / 1000)
-            batch = self._log.read(stream, position, self._settings.pipeline_batch_events, BATCH_BYTES)
+            batch = self._log.read(stream, position, self._settings.pipeline_batch_submissions, BATCH_BYTES)
         return batch
 
     def _process(self, batch: Batch) -> Work:
@@ -219,9 +225,9 @@ class Pipeline:
             events = self._adapters[content.protocol](content, source)
         except Refused as refused:
             self._bury(record, content, Reason.ADAPTER_FAILED, refused.rejection.message, dead, account)
-        except Exception as error:
+        except AdapterFailed as error:
             LOG.exception("protocol %s could not parse a submission that the door had accepted", content.protocol)
-            self._bury(record, content, Reason.ADAPTER_FAILED, f"{type(error).__name__}: {error}"[:500], dead, account)
+            self._bury(record, content, Reason.ADAPTER_FAILED, str(error)[:500], dead, account)
         else:
             arrivals.append(Arrival(record, content, events))
 
