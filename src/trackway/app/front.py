@@ -197,7 +197,7 @@ def _parse_record(record: Record, sources: Mapping[str, Source], adapters: Mappi
     """The events of a record; none when it cannot be read, which the pipeline will say."""
     try:
         content = decode_record(record.payload)
-        if isinstance(content, Refusal) or content.source not in sources:
+        if isinstance(content, Refusal) or content.source not in sources or content.protocol not in adapters:
             return ()
         return adapters[content.protocol](content, sources[content.source])
     except (Refused, AdapterFailed, msgspec.MsgspecError):
