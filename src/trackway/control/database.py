@@ -124,11 +124,11 @@ def migrate_state(state: State) -> list[str]:
         raise RuntimeError(
             f"the state database is of a newer Trackway (its schema is {applied}); install that version or restore a backup of this one"
         )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # Loaded only where there is something to do: it takes longer than most commands run.
     from alembic import command
     from alembic.config import Config
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", "trackway:control/migrations")
     config.set_main_option("path_separator", "os")
