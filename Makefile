@@ -24,12 +24,12 @@ check: setup
 	.venv/bin/lint-imports
 
 test: setup
-	bash scripts/chromium.sh
+	bash scripts/browser.sh
 	$(MAKE) check
 	.venv/bin/pytest -m "not faults and not slow"
 
 test-all: setup
-	bash scripts/chromium.sh
+	bash scripts/browser.sh
 	$(MAKE) check
 	.venv/bin/pytest -m "not faults"
 
