@@ -10,6 +10,6 @@ export PATH="$node/bin:$PATH"
 npm() { node "$node/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 
 cd "$root/sdk/browser"
-npm ci --silent --prefer-offline
+npm ci --loglevel=error --prefer-offline
 npm run --silent check
 npm run --silent build -- "$folder"
