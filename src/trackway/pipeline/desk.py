@@ -6,11 +6,11 @@ that a stage could write to; the caches inside the tables are invisible.
 """
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from msgspec import Struct, field
 
-from trackway.event import Source
+from trackway.event import Event, Source
 from trackway.outcome import Reason
 from trackway.pipeline.knowledge.bots import Bots
 from trackway.pipeline.knowledge.locations import LocationFile
@@ -29,6 +29,37 @@ class Dropped(Struct, frozen=True):
 
     reason: Reason
     detail: str
+
+
+class Duplicate(Struct, frozen=True):
+    """What a stage returns for a repeat. `differs`: it says something else than the first event;
+    `other_visitor`: it is about someone else.
+    """
+
+    reason: Reason
+    first_event_id: str
+    differs: bool
+    other_visitor: bool
+
+
+class FirstEvents(Protocol):
+    """Which events came first with their keys; `pipeline.duplicates.Firsts` within a batch."""
+
+    def find(self, event: Event) -> Duplicate | None:
+        """What `event` repeats."""
+
+    def claim(self, event: Event) -> None:
+        """The event passed every stage: its keys are its own now."""
+
+
+class NothingSeen:
+    """No event came before: for looking at one event by itself."""
+
+    def find(self, event: Event) -> Duplicate | None:
+        return None
+
+    def claim(self, event: Event) -> None:
+        pass
 
 
 class Knowledge(Struct, frozen=True):
@@ -56,6 +87,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     visitor_salt: bytes
     request_headers: Mapping[str, str] = field(default_factory=dict)
     knowledge: Knowledge
+    firsts: FirstEvents = NothingSeen()
 
     def __post_init__(self) -> None:
         """ValueError for an ip_mode that does not exist: better no event than an address kept by mistake."""

@@ -2,23 +2,13 @@
 
 from collections.abc import Iterable
 
-from msgspec import Struct
-
 from trackway.dedupe import business_digest, content_digest, suppresses, transport_digest, visitor_digest
 from trackway.event import Event
 from trackway.outcome import Reason
+from trackway.pipeline.desk import Desk, Duplicate
 from trackway.store.keys import KeyEntry, KeyIndex
 
 FILLS: tuple[str, ...] = ()
-
-
-class Duplicate(Struct, frozen=True):
-    """`differs` when the repeat says something else than the first, `other_visitor` when it is about someone else."""
-
-    reason: Reason
-    first_event_id: str
-    differs: bool
-    other_visitor: bool
 
 
 class Firsts:
@@ -75,5 +65,5 @@ class Firsts:
             )
 
 
-def drop_duplicate(event: Event, firsts: Firsts) -> Event | Duplicate:
-    return firsts.find(event) or event
+def drop_duplicate(event: Event, desk: Desk) -> Event | Duplicate:
+    return desk.firsts.find(event) or event

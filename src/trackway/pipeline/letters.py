@@ -10,7 +10,7 @@ from trackway.event import Event, Submission
 from trackway.eventlog.interface import Damage
 from trackway.ids import make_event_id
 from trackway.outcome import Reason
-from trackway.pipeline.duplicates import Duplicate
+from trackway.pipeline.desk import Duplicate
 from trackway.pipeline.progress import Account, DeadLetter
 from trackway.records import Refusal
 

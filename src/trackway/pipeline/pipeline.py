@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from trackway.event import Event
 from trackway.pipeline import addresses, bots, campaigns, devices, duplicates, places, referrers, visitors
-from trackway.pipeline.desk import Desk, Dropped
-from trackway.pipeline.duplicates import Duplicate, Firsts
+from trackway.pipeline.desk import Desk, Dropped, Duplicate
 
 
 class Stage(NamedTuple):
@@ -26,10 +25,16 @@ class Stage(NamedTuple):
     name: str
     says: str
     fills: tuple[str, ...]
-    run: Callable[[Event, Desk], Event | Dropped]
+    run: Callable[[Event, Desk], Event | Dropped | Duplicate]
 
 
 STAGES: tuple[Stage, ...] = (
+    Stage(
+        "drop_duplicate",
+        "Drops what was seen before, by dedupe_key, order_id or conversion_id",
+        duplicates.FILLS,
+        duplicates.drop_duplicate,
+    ),
     Stage("mark_bot", "Names the bot that sent it; drops it where the source says so", bots.FILLS, bots.mark_bot),
     Stage("name_visitor", "Says whose events make up a session", visitors.FILLS, visitors.name_visitor),
     Stage("find_place", "Finds country, region and city", places.FILLS, places.find_place),
@@ -47,15 +52,12 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-def process_event(event: Event, firsts: Firsts, desk: Desk) -> Event | Dropped | Duplicate:
+def process_event(event: Event, desk: Desk) -> Event | Dropped | Duplicate:
     """The event as it will be stored, or why it will not be."""
-    passed = duplicates.drop_duplicate(event, firsts)
-    if isinstance(passed, Duplicate):
-        return passed
     for stage in STAGES:
         result = stage.run(event, desk)
-        if isinstance(result, Dropped):
+        if not isinstance(result, Event):
             return result
         event = result
-    firsts.claim(event)
+    desk.firsts.claim(event)
     return event

@@ -25,8 +25,8 @@ from trackway.event import Event, LogPlace, Row, Source, Submission
 from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
 from trackway.ids import make_event_id, read_event_index
 from trackway.outcome import Outcome, Reason, Refused
-from trackway.pipeline.desk import Desk, Knowledge
-from trackway.pipeline.duplicates import Duplicate, Firsts
+from trackway.pipeline.desk import Desk, Duplicate, Knowledge
+from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.knowledge.locations import LocationFileError
 from trackway.pipeline.letters import (
     keep_submission,
@@ -274,10 +274,11 @@ class Pipeline:
             visitor_salt=self._find_salt(submission.received_at),
             request_headers=submission.headers,
             knowledge=self._knowledge,
+            firsts=work.firsts,
         )
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
-            result = process_event(event, work.firsts, desk)
+            result = process_event(event, desk)
             if isinstance(result, Event):
                 work.rows.append(Row(result, place))
             elif isinstance(result, Duplicate):
