@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import click
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from trackway.cli import main
 from trackway.event import Event
@@ -96,12 +96,12 @@ def write_metrics() -> str:
     lines = [
         MADE,
         "# Metrics\n",
-        "At `/metrics`, in Prometheus' text format.\n",
+        "At `/metrics`, in Prometheus' text format; it asks for the same token as the API, since metrics name the sources.\n",
         "| metric | kind | labels | meaning |",
         "|---|---|---|---|",
     ]
     for name, metric in vars(METRICS).items():
-        if isinstance(metric, Counter | Gauge | Histogram):
+        if isinstance(metric, Counter | Gauge):
             kind = type(metric).__name__.lower()
             ending = "_total" if kind == "counter" else ""
             labels = ", ".join(metric._labelnames)

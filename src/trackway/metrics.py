@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,10 @@ class Metrics:
         add(Counter, "events", "Events answered at the door", "source", "outcome")
         add(Counter, "rejected", "Requests refused at the door", "protocol", "reason")
         add(Gauge, "log_backlog_bytes", "Bytes of the log that the pipeline has not settled")
-        add(Gauge, "pipeline_behind_seconds", "Age of the oldest submission that the pipeline has not settled")
-        add(Histogram, "log_append_seconds", "From append to durable")
 
     events: Counter = field(init=False)
     rejected: Counter = field(init=False)
     log_backlog_bytes: Gauge = field(init=False)
-    pipeline_behind_seconds: Gauge = field(init=False)
-    log_append_seconds: Histogram = field(init=False)
 
 
 METRICS = Metrics()

@@ -39,6 +39,18 @@ def test_a_source_added_while_the_server_runs_works_at_once(
     assert (shown == key) is (channel == "web")
 
 
+def test_a_source_that_is_switched_off_is_refused_until_it_is_on_again(server: TestServer) -> None:
+    source = server.add_source("switched")
+    key = source["credentials"]["write_key"]
+    statuses = [server.post("/v1/events", {"event_type": "a"}, key).status]
+    for word in ("off", "on"):
+        server.run_cli("sources", "switch", source["id"], word)
+        time.sleep(1)
+        statuses.append(server.post("/v1/events", {"event_type": "a"}, key).status)
+    assert statuses == [200, 403, 200]
+    assert "no source 'nobody'" in run(server, "sources", "switch", "nobody", "off").stderr
+
+
 def test_source_id_can_be_fixed_and_mistakes_are_explained(server: TestServer) -> None:
     assert (
         json.loads(

@@ -4,6 +4,8 @@ import ast
 import subprocess
 from pathlib import Path
 
+from trackway.metrics import METRICS
+
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 SAYS_NOTHING = {
@@ -68,3 +70,10 @@ def test_the_layers_hold() -> None:
         [ROOT / ".venv" / "bin" / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_every_metric_is_counted_somewhere() -> None:
+    code = "".join(p.read_text() for p in SOURCES if p.name != "metrics.py")
+    names = [name for name in vars(METRICS) if name != "registry"]
+    assert names
+    assert [name for name in names if f"METRICS.{name}" not in code] == []

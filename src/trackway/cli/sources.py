@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from trackway.cli.options import data_option, json_option, open_state
-from trackway.control.sources import CREDENTIAL_FORMS, SourceError, add_source, list_keys, list_sources
+from trackway.control.sources import CREDENTIAL_FORMS, SourceError, add_source, list_keys, list_sources, set_enabled
 from trackway.control.workspaces import FIRST_WORKSPACE, IP_MODES, list_workspaces, set_ip_mode
 from trackway.event import CHANNELS
 
@@ -81,6 +81,22 @@ def list_command(data: Path, as_json: bool) -> None:
         click.echo(
             f"{source.id:24} {source.protocol:8} {source.channel:7} {key.shown if key else '-':50} {source.name}{state_word}"
         )
+
+
+@sources.command("switch")
+@click.argument("source_id")
+@click.argument("state_word", type=click.Choice(["on", "off"]), metavar="on|off")
+@data_option
+def switch(source_id: str, state_word: str, data: Path) -> None:
+    """Switch a sender on or off; while it is off its events are answered 403."""
+    state = open_state(data)
+    try:
+        set_enabled(state, source_id, state_word == "on")
+    except SourceError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        state.close()
+    click.echo(f"source {source_id} is {state_word}")
 
 
 @click.group()

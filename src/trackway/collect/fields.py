@@ -4,7 +4,7 @@ Shared by the protocols: each says which of its names fills which field of the c
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from trackway.clock import decide_time, parse_time
 from trackway.collect.limits import LONGEST_ID, LONGEST_USER_AGENT, Limits, clean_object
+from trackway.collect.protocol import Parsed
 from trackway.event import Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Reason, Refused, Rejection, refuse
@@ -245,6 +246,34 @@ def check_count(count: int, limits: Limits) -> None:
 
 def build_event(submission: Submission, index: int, door: dict[str, Any], fields: dict[str, Any]) -> Event:
     return Event(event_id=make_event_id(submission.submission_id, index), **{**door, **fields})
+
+
+def parse_items(
+    submission: Submission,
+    source: Source,
+    limits: Limits,
+    body: bytes,
+    split: Split,
+    read: Callable[[Item], dict[str, Any]],
+) -> Parsed:
+    """Each event of a split body by itself: `read` says its fields, or refuses it and no other."""
+    raws, outer = split
+    check_count(len(raws), limits)
+    single = outer is not None and not outer and len(raws) == 1 and b'"events"' not in body
+    door = door_fields(submission, source)
+    items: list[Event | Rejection] = []
+    warnings: dict[int, Sequence[str]] = {}
+    for index, raw in enumerate(raws):
+        at = "" if single else f"events[{index}]"
+        try:
+            item = Item(decode_item(raw, at, limits), f"{at}." if at else "", limits, [])
+            items.append(build_event(submission, index, door, read(item)))
+        except Refused as refused:
+            items.append(at_index(refused.rejection, index))
+            continue
+        if item.warnings:
+            warnings[index] = item.warnings
+    return Parsed(items, single, warnings)
 
 
 def at_index(rejection: Rejection, index: int) -> Rejection:

@@ -6,7 +6,9 @@ One documented rule for each thing on which JSON parsers disagree (docs/referenc
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from trackway.ids import EVENTS_PER_SUBMISSION
 from trackway.outcome import Reason, refuse
 from trackway.settings import Settings
 
@@ -40,7 +42,9 @@ class Limits(Struct, frozen=True):
 
 
 def read_limits(settings: Settings) -> Limits:
-    return Limits(*(getattr(settings, name) for name in Limits.__struct_fields__))
+    """A call never holds more events than the ids of one submission can tell apart."""
+    limits = Limits(*(getattr(settings, name) for name in Limits.__struct_fields__))
+    return replace(limits, events_per_call=min(limits.events_per_call, EVENTS_PER_SUBMISSION))
 
 
 def clean_object(value: dict[str, Any], field: str, depth: int) -> dict[str, Any]:

@@ -17,11 +17,8 @@ from msgspec.structs import replace
 
 from trackway.collect.fields import (
     Item,
-    at_index,
-    build_event,
-    check_count,
-    decode_item,
     door_fields,
+    parse_items,
     parse_time_field,
     split_body,
     take_sender,
@@ -224,26 +221,15 @@ def _take_sender(event: Event) -> Event:
 
 
 def _parse_carefully(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
-    raws, outer = split_body(body, limits)
-    check_count(len(raws), limits)
-    single = outer is not None and not outer and len(raws) == 1 and b'"events"' not in body
+    split = split_body(body, limits)
+    outer = split[1]
     sent = _read_outer_time(outer)
-    door = door_fields(submission, source)
-    items: list[Event | Rejection] = []
-    warnings: dict[int, Sequence[str]] = {}
-    if outer and (extra := sorted(set(outer) - OUTER)):
-        warnings[0] = [f"not a field of this protocol, ignored beside events: {', '.join(extra)[:300]}"]
-    for index, raw in enumerate(raws):
-        at = "" if single else f"events[{index}]"
-        try:
-            item = Item(decode_item(raw, at, limits), f"{at}." if at else "", limits, [])
-            items.append(build_event(submission, index, door, _read_item(item, submission, sent)))
-        except Refused as refused:
-            items.append(at_index(refused.rejection, index))
-            continue
-        if item.warnings:
-            warnings[index] = [*warnings.get(index, ()), *item.warnings]
-    return Parsed(items, single, warnings)
+    parsed = parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, sent))
+    extra = sorted(set(outer or ()) - OUTER) if not parsed.single else []
+    if not extra:
+        return parsed
+    said = f"not a field of this protocol, ignored beside events: {', '.join(extra)[:300]}"
+    return replace(parsed, warnings={**parsed.warnings, 0: [said, *parsed.warnings.get(0, ())]})
 
 
 def _read_outer_time(outer: Mapping[str, Any] | None) -> int | None:

@@ -7,20 +7,11 @@ page leaves open (batch form, answer, name of the time field).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trackway.collect.fields import (
-    Item,
-    at_index,
-    build_event,
-    check_count,
-    decode_item,
-    door_fields,
-    split_body,
-    time_fields,
-)
+from trackway.collect.fields import Item, parse_items, split_body, time_fields
 from trackway.collect.limits import LONGEST_TYPE, LONGEST_URL, Limits
 from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
-from trackway.event import CHANNELS, Event, Source, Submission
-from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.event import CHANNELS, Source, Submission
+from trackway.outcome import Outcome, Reason, Rejection, refuse
 
 # Pact says "when it happened" and does not name the field.
 TIME_FIELDS = ("occurred_at", "timestamp", "event_time", "ts")
@@ -48,23 +39,8 @@ def find_key(request: Request) -> str:
 
 def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
     """One event, a list, or `{"events": [...]}`."""
-    raws, outer = split_body(body, limits)
-    check_count(len(raws), limits)
-    single = outer is not None and not outer and len(raws) == 1 and b'"events"' not in body
-    door = door_fields(submission, source)
-    items: list[Event | Rejection] = []
-    warnings: dict[int, Sequence[str]] = {}
-    for index, raw in enumerate(raws):
-        at = "" if single else f"events[{index}]"
-        try:
-            item = Item(decode_item(raw, at, limits), f"{at}." if at else "", limits, [])
-            items.append(build_event(submission, index, door, _read_item(item, submission)))
-        except Refused as refused:
-            items.append(at_index(refused.rejection, index))
-            continue
-        if item.warnings:
-            warnings[index] = item.warnings
-    return Parsed(items, single, warnings)
+    split = split_body(body, limits)
+    return parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission))
 
 
 def _read_item(item: Item, submission: Submission) -> dict[str, Any]:
