@@ -114,6 +114,23 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         str, text("order_id or conversion_id that may count once for ever, as kind:value", "native")
     ] = ""
 
+    identifiers: Annotated[
+        dict[str, list[str]],
+        text(
+            "Further identifiers of the person, kind to values: email, phone, email_hash, … (docs/reference/identity.md)",
+            "native",
+        ),
+    ] = field(default_factory=dict)
+    traits: Annotated[dict[str, Any], text("What the sender said of the person: name to value", "native")] = field(
+        default_factory=dict
+    )
+    account_traits: Annotated[
+        dict[str, Any], text("What the sender said of the company account_id: name to value", "native")
+    ] = field(default_factory=dict)
+    consent: Annotated[
+        dict[str, Any], text("What the sender said of the person's consent: purpose or channel to state", "native")
+    ] = field(default_factory=dict)
+
     url: Annotated[str, text("Address of the page or screen", IDS)] = ""
     referrer: Annotated[str, text("Address that led there", IDS)] = ""
     title: Annotated[str, text("Title of the page", "native")] = ""
@@ -170,6 +187,28 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
             PIPELINE,
         ),
     ] = ""
+    weak_key: Annotated[
+        str,
+        text(
+            "Daily keyed hash of address and user agent: suggests that two visitors are one, never says so", PIPELINE
+        ),
+    ] = ""
+    profile_key: Annotated[
+        str, text("Id made from the event's own strongest identifier; never changes; empty without one", PIPELINE)
+    ] = ""
+    profile_id: Annotated[
+        str, text("The profile it belongs to: its profile_key, or what that was merged into", PIPELINE)
+    ] = ""
+    consent_rule: Annotated[
+        str, text("Id of the consent policy's rule that decided how it was stored; empty when none applies", PIPELINE)
+    ] = ""
+    stored_as: Annotated[
+        str, text("full, or anonymous when the consent policy took away who it was", PIPELINE)
+    ] = "full"
+    revenue: Annotated[
+        int, text("Amount of a purchase or conversion in ten-thousandths of the currency's unit; 0 for none", PIPELINE)
+    ] = 0
+    currency: Annotated[str, text("ISO 4217 code of revenue", PIPELINE)] = ""
 
 
 class LogPlace(Struct, frozen=True, array_like=True, order=True, gc=False):

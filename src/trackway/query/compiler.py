@@ -17,12 +17,13 @@ from msgspec import Struct
 
 from trackway.event import Event
 from trackway.store.client import EventStore
+from trackway.store.rows import MONEY_FIELDS, MONEY_PARTS, OBJECT_FIELDS, PROFILE_FIELDS
 
 # A question that takes longer is ended by the engine; nobody waits for its answer any more.
 SETTINGS = {"max_execution_time": 20}
 
 TIMES = ("occurred_at", "sent_at", "received_at")
-OBJECTS = ("properties", "context")
+OBJECTS = OBJECT_FIELDS
 
 COLUMNS_MARK = "/* event columns */"
 FILTERS_MARK = "/* filters */"
@@ -71,6 +72,10 @@ def list_event_columns() -> str:
             columns.append(f"toUnixTimestamp64Milli({field}) AS {field}_ms")
         elif field in OBJECTS:
             columns.append(f"{field}_text")
+        elif field in PROFILE_FIELDS:
+            columns.append(f"toString({field}) AS {field}_text")
+        elif field in MONEY_FIELDS:
+            columns.append(f"toInt64({field} * {MONEY_PARTS}) AS {field}_parts")
         else:
             columns.append(field)
     return ",\n    ".join(columns)

@@ -13,9 +13,10 @@ from sys import byteorder
 from typing import NamedTuple
 
 TIME = "DateTime64(3, 'UTC')"
+MONEY = "Decimal(18, 4)"
 
 # array's letters for ClickHouse's integer types, all of them little-endian.
-_LETTERS = {"UInt16": "H", "UInt32": "I", "UInt64": "Q", TIME: "q"}
+_LETTERS = {"UInt16": "H", "UInt32": "I", "UInt64": "Q", TIME: "q", MONEY: "q"}
 
 
 class Column(NamedTuple):
@@ -61,7 +62,7 @@ def make_bytes_column(name: str, values: Sequence[bytes]) -> Column:
 
 
 def make_number_column(name: str, type_name: str, values: Sequence[int]) -> Column:
-    """OverflowError for a number outside the type. Times are milliseconds."""
+    """OverflowError for a number outside the type. Times are milliseconds, money is ten-thousandths."""
     numbers = array(_LETTERS[type_name], values)
     if byteorder == "big":
         numbers.byteswap()

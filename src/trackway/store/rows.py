@@ -14,6 +14,7 @@ from msgspec.structs import astuple
 from trackway.event import Event, LogPlace, Row
 from trackway.outcome import Outcome, Reason
 from trackway.store.native import (
+    MONEY,
     TIME,
     Column,
     join_block,
@@ -24,8 +25,14 @@ from trackway.store.native import (
 )
 
 TIME_FIELDS = ("occurred_at", "sent_at", "received_at")
-# The two objects are kept as their JSON text, in columns of another name.
-TEXT_COLUMNS = {"properties": "properties_text", "context": "context_text"}
+# Objects are kept as their JSON text, in columns of another name.
+OBJECT_FIELDS = ("identifiers", "traits", "account_traits", "consent", "properties", "context")
+TEXT_COLUMNS = {name: f"{name}_text" for name in OBJECT_FIELDS}
+# Ids of profiles are empty where there is none; a UUID column knows no empty text.
+PROFILE_FIELDS = ("profile_key", "profile_id")
+NO_PROFILE = "00000000-0000-0000-0000-000000000000"
+MONEY_FIELDS = ("revenue",)
+MONEY_PARTS = 10_000
 PLACE_COLUMNS = ("log_segment", "log_record", "log_index")
 PLAIN_FIELDS = tuple(name for name in Event.__struct_fields__ if name not in TEXT_COLUMNS)
 EVENT_COLUMNS = (*PLAIN_FIELDS, *TEXT_COLUMNS.values(), *PLACE_COLUMNS, "stored_at")
@@ -35,7 +42,9 @@ EVENT_SELECT = ", ".join(
     f"toUnixTimestamp64Milli({name}) AS {name}"
     if name in TIME_FIELDS
     else f"toString({name}) AS {name}"
-    if name == "event_id"
+    if name == "event_id" or name in PROFILE_FIELDS
+    else f"toInt64({name} * {MONEY_PARTS}) AS {name}"
+    if name in MONEY_FIELDS
     else name
     for name in (*PLAIN_FIELDS, *TEXT_COLUMNS.values())
 )
@@ -71,7 +80,7 @@ def encode_events(rows: Sequence[Row], stored_at: int) -> bytes:
     values = dict(zip(Event.__struct_fields__, fields, strict=True))
     columns = [_make_column(name, values[name]) for name in PLAIN_FIELDS]
     for name, column in TEXT_COLUMNS.items():
-        columns.append(make_bytes_column(column, [_encode_json(value) for value in values[name]]))
+        columns.append(make_bytes_column(column, [_encode_json(value) if value else b"{}" for value in values[name]]))
     return join_block(columns + _make_place_columns([row.place for row in rows], stored_at), len(rows))
 
 
@@ -87,6 +96,10 @@ def _make_column(name: str, values: Sequence[Any]) -> Column:
         return make_number_column(name, TIME, values)
     if name == "trusted":
         return make_bool_column(name, values)
+    if name in MONEY_FIELDS:
+        return make_number_column(name, MONEY, values)
+    if name in PROFILE_FIELDS:
+        return make_text_column(name, [value or NO_PROFILE for value in values])
     return make_text_column(name, values)
 
 
@@ -101,8 +114,6 @@ def _make_place_columns(places: Sequence[LogPlace], stored_at: int) -> list[Colu
 
 def make_event(row: Mapping[str, Any]) -> Event:
     """The event of a result row that was selected with `EVENT_SELECT`; further columns are ignored."""
-    return Event(
-        **{name: row[name] for name in PLAIN_FIELDS},
-        properties=_decode_json(row["properties_text"]),
-        context=_decode_json(row["context_text"]),
-    )
+    fields = {name: row[name] for name in PLAIN_FIELDS}
+    fields |= {name: "" for name in PROFILE_FIELDS if fields[name] == NO_PROFILE}
+    return Event(**fields, **{name: _decode_json(row[column]) for name, column in TEXT_COLUMNS.items()})

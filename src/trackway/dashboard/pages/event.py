@@ -20,8 +20,10 @@ class Group(Struct, frozen=True):
 # Every field of `Event` stands in one group, except those the page shows by themselves.
 GROUPS = (
     Group("What", ("event_type", "title", "url", "host", "path", "instance_id", "dedupe_key", "dedupe_scope",
-                   "business_key")),
-    Group("Who", ("user_id", "contact_id", "account_id", "anonymous_id", "session_id", "visitor_key", "bot")),
+                   "business_key", "revenue", "currency")),
+    Group("Who", ("profile_id", "user_id", "contact_id", "account_id", "anonymous_id", "session_id", "visitor_key",
+                  "weak_key", "profile_key", "bot")),
+    Group("Consent", ("stored_as", "consent_rule")),
     Group("Came from", ("referrer", "referrer_class", "referrer_name", "referrer_host", "utm_source", "utm_medium",
                         "utm_campaign", "utm_term", "utm_content", "click_id_kind", "click_id")),
     Group("Place and device", ("country", "region", "city", "time_zone", "place_rule", "ip", "browser",
@@ -29,7 +31,7 @@ GROUPS = (
     Group("Sent by", ("source", "protocol", "channel", "trusted", "workspace", "event_id")),
     Group("When", ("occurred_at", "sent_at", "received_at", "time_rule")),
 )  # fmt: skip
-SHOWN_APART = ("properties", "context")
+SHOWN_APART = ("properties", "context", "identifiers", "traits", "account_traits", "consent")
 
 OUTCOMES = {
     "stored": "Stored",
@@ -77,13 +79,15 @@ def group_fields(event: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, st
 def _is_told(event: Mapping[str, Any], name: str) -> bool:
     if name == "dedupe_scope":  # has a value always, and a meaning only beside a key
         return bool(event["dedupe_key"])
-    return bool(event[name] != "")
+    if name == "profile_key":  # says something new only where the profile has taken over another
+        return bool(event["profile_key"] != event["profile_id"])
+    return event[name] not in ("", 0)
 
 
-def _say(value: str | bool) -> str:
+def _say(value: str | bool | float) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value
+    return value if isinstance(value, str) else f"{value:,.2f}"
 
 
 def explain_reason(reason: str) -> str:
