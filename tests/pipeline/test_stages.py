@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trackway.event import Event
-from trackway.pipeline import addresses, bots, campaigns, devices, places, referrers, visitors
+from trackway.pipeline import addresses, bots, campaigns, devices, money, places, referrers, visitors
 from trackway.pipeline.desk import IP_MODES, Dropped
 from trackway.pipeline.knowledge.queries import CAMPAIGN_NAMES, CLICK_ID_KINDS
 
@@ -22,6 +22,7 @@ STAGES = {
     "read_device": (devices.read_device, devices.FILLS),
     "read_campaign": (campaigns.read_campaign, campaigns.FILLS),
     "classify_referrer": (referrers.classify_referrer, referrers.FILLS),
+    "read_revenue": (money.read_revenue, money.FILLS),
 }
 # fmt: off
 TEXT_FIELDS = (

@@ -1,0 +1,18 @@
+"""Which event types mean what: page views, purchases, conversions.
+
+Vocabulary. Senders choose the names of their events; these are the names that Trackway itself
+acts upon, in the spellings that the dialects use. docs/reference/sessions.md lists them.
+"""
+
+PAGE_VIEW_TYPES = ("page_view", "page-view", "pageview", "screen_view", "screen-view")
+# Their amount of money is read from the properties.
+REVENUE_TYPES = (
+    "purchase",
+    "order_completed",
+    "order-completed",
+    "sale_completed",
+    "sale-completed",
+    "conversion",
+)
+# One of these in a session, and the visit reached what it was for.
+CONVERSION_TYPES = (*REVENUE_TYPES, "goal_achieved")
