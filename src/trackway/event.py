@@ -189,9 +189,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     ] = ""
     weak_key: Annotated[
         str,
-        text(
-            "Daily keyed hash of address and user agent: suggests that two visitors are one, never says so", PIPELINE
-        ),
+        text("Daily keyed hash of address and user agent: suggests that two visitors are one, never says so", PIPELINE),
     ] = ""
     profile_key: Annotated[
         str, text("Id made from the event's own strongest identifier; never changes; empty without one", PIPELINE)
@@ -202,9 +200,9 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     consent_rule: Annotated[
         str, text("Id of the consent policy's rule that decided how it was stored; empty when none applies", PIPELINE)
     ] = ""
-    stored_as: Annotated[
-        str, text("full, or anonymous when the consent policy took away who it was", PIPELINE)
-    ] = "full"
+    stored_as: Annotated[str, text("full, or anonymous when the consent policy took away who it was", PIPELINE)] = (
+        "full"
+    )
     revenue: Annotated[
         int, text("Amount of a purchase or conversion in ten-thousandths of the currency's unit; 0 for none", PIPELINE)
     ] = 0

@@ -61,6 +61,12 @@ class Settings:
     engine_memory_bytes: int = setting(2_000_000_000, "Memory cap of the embedded engine")
     engine_threads: int = setting(2, "Threads one query of the embedded engine may use")
 
+    identity_cap: int = setting(100, "Most identifiers of one kind in one profile; further links are quarantined")
+    identity_hub: int = setting(1_000, "Links from which on an identifier is taken for nobody's")
+    blocked_identifiers: str = setting(
+        "", "Further words that name nobody, comma separated, beside null, undefined, anonymous, guest and the like"
+    )
+
     session_hours: int = setting(24 * 14, "How long a dashboard login lasts")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from trackway.event import Event, Source
 from trackway.pipeline.desk import Desk, Knowledge, load_knowledge
+from trackway.profiles.identifiers import ProfileKeys
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -56,6 +57,7 @@ def make_desk(knowledge: Knowledge) -> MakeDesk:
             "ip_mode": "truncated",
             "ip_key": b"k" * 32,
             "visitor_salt": b"s" * 32,
+            "profile_keys": ProfileKeys(b"k" * 32),
             "knowledge": knowledge,
         }
         return Desk(**(given | fields))

@@ -8,16 +8,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trackway.event import Event
-from trackway.pipeline import addresses, bots, campaigns, devices, money, places, referrers, visitors
+from trackway.pipeline import addresses, bots, campaigns, devices, money, people, places, referrers, visitors
 from trackway.pipeline.desk import IP_MODES, Dropped
 from trackway.pipeline.knowledge.queries import CAMPAIGN_NAMES, CLICK_ID_KINDS
+from trackway.place_headers import COUNTRY_HEADERS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "pipeline.md"
 
 STAGES = {
     "mark_bot": (bots.mark_bot, bots.FILLS),
     "name_visitor": (visitors.name_visitor, visitors.FILLS),
+    "note_likeness": (people.note_likeness, people.LIKENESS_FILLS),
     "find_place": (places.find_place, places.FILLS),
+    "name_profile": (people.name_profile, people.NAME_FILLS),
     "cut_ip": (addresses.cut_ip, addresses.FILLS),
     "read_device": (devices.read_device, devices.FILLS),
     "read_campaign": (campaigns.read_campaign, campaigns.FILLS),
@@ -87,6 +90,7 @@ def test_a_whole_event_comes_out_with_every_field_filled(make_event, make_desk):
 
     said = {field: getattr(done, field) for _, fills in STAGES.values() for field in fills if getattr(done, field)}
     assert said.pop("visitor_key").startswith("d:")
+    assert len(said.pop("weak_key")) == 16
     assert said == {
         "country": "DE",
         "time_zone": "Europe/Berlin",
@@ -116,7 +120,7 @@ def test_no_two_stages_fill_the_same_field_and_all_fields_exist():
 
 def test_the_reference_page_names_every_stage_field_mode_header_and_parameter():
     page = PAGE.read_text("utf-8")
-    words = [*STAGES, *IP_MODES, *places.COUNTRY_HEADERS, *(kind.name for kind in CLICK_ID_KINDS)]
+    words = [*STAGES, *IP_MODES, *COUNTRY_HEADERS, *(kind.name for kind in CLICK_ID_KINDS)]
     words += [name for names in CAMPAIGN_NAMES.values() for name in names]
 
     assert [word for word in words if f"`{word}`" not in page] == []
@@ -168,7 +172,7 @@ def test_an_address_made_to_hurt_does_not(make_event, make_desk, url):
     context=st.dictionaries(
         st.sampled_from(["time_zone", "timezone", "x"]), st.text(max_size=20) | st.integers() | st.none(), max_size=3
     ),
-    headers=st.dictionaries(st.sampled_from(places.COUNTRY_HEADERS), st.text(max_size=3), max_size=2),
+    headers=st.dictionaries(st.sampled_from(COUNTRY_HEADERS), st.text(max_size=3), max_size=2),
     mode=st.sampled_from(IP_MODES),
     channel=st.sampled_from(["web", "server", "mobile", "api"]),
     occurred_at=st.integers(0, 253402300799999),

@@ -34,6 +34,13 @@ def fill_every_field() -> dict[str, Any]:
         "trusted": True,
         "properties": {"plan": "pro"},
         "context": {"screen": {"width": 1920}},
+        "identifiers": {"email": ["a@example.com"]},
+        "traits": {"plan": "pro"},
+        "account_traits": {"seats": 3},
+        "consent": {"analytics": "granted"},
+        "profile_key": "25f1c778-f0f0-88e0-a9d5-f6dd1bb67312",
+        "profile_id": "01f1c778-f0f0-88e0-a9d5-f6dd1bb67312",
+        "revenue": 123_456_789_012,
     }
     times = {name: 1_700_000_000_123 + number for number, name in enumerate(TIME_FIELDS)}
     return {**texts, **chosen, **times, "dedupe_scope": "workspace"}

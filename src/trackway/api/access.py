@@ -12,42 +12,43 @@ from starlette.requests import Request
 from trackway.api.desk import ServerDesk
 from trackway.api.replies import ApiError, ApiRefusal
 from trackway.control.sessions import csrf_token, read_session
-from trackway.control.users import holds_token, read_user
+from trackway.control.users import find_token, read_user
 
 SESSION_COOKIE = "tw_session"
 CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-def check_access(desk: ServerDesk, request: Request) -> None:
-    """ApiRefusal when the request may not be answered. Reads the state: call it in a thread."""
+def check_access(desk: ServerDesk, request: Request) -> str:
+    """Who asks, for the record; ApiRefusal when the request may not be answered. Reads the state: call it in a thread."""
     header = request.headers.get("authorization", "")
     if header:
-        check_bearer(desk, header)
-    elif cookie := request.cookies.get(SESSION_COOKIE, ""):
-        check_session(desk, cookie, request.method, request.headers.get(CSRF_HEADER, ""))
-    else:
-        raise ApiRefusal(
-            ApiError.MISSING_KEY,
-            "send a token as `Authorization: Bearer TOKEN`; `trackway tokens create NAME` makes one",
-            "authorization",
-        )
+        return check_bearer(desk, header)
+    if cookie := request.cookies.get(SESSION_COOKIE, ""):
+        return check_session(desk, cookie, request.method, request.headers.get(CSRF_HEADER, ""))
+    raise ApiRefusal(
+        ApiError.MISSING_KEY,
+        "send a token as `Authorization: Bearer TOKEN`; `trackway tokens create NAME` makes one",
+        "authorization",
+    )
 
 
-def check_bearer(desk: ServerDesk, header: str) -> None:
+def check_bearer(desk: ServerDesk, header: str) -> str:
     scheme, _, token = header.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise ApiRefusal(ApiError.MISSING_KEY, "the header must read `Authorization: Bearer TOKEN`", "authorization")
-    for known in (desk.admin_token, desk.local_token):
+    for who, known in (("admin token", desk.admin_token), ("command line", desk.local_token)):
         # Headers arrive as Latin-1; compared are the bytes that were sent, in constant time.
         if known and hmac.compare_digest(token.encode("latin-1"), known.encode()):
-            return
-    if not holds_token(desk.state, token):
+            return who
+    name = find_token(desk.state, token)
+    if name is None:
         raise ApiRefusal(ApiError.UNKNOWN_KEY, "the token is unknown or was revoked", "authorization")
+    return f"token {name}"
 
 
-def check_session(desk: ServerDesk, cookie: str, method: str, shown: str) -> None:
+def check_session(desk: ServerDesk, cookie: str, method: str, shown: str) -> str:
     session = read_session(desk.secret, cookie, desk.settings.session_hours * 3600)
     user = read_user(desk.state, session.user) if session else None
     if session is None or user is None or user.epoch != session.epoch:
@@ -55,3 +56,4 @@ def check_session(desk: ServerDesk, cookie: str, method: str, shown: str) -> Non
     expected = csrf_token(desk.secret, session.nonce)
     if method not in SAFE_METHODS and not hmac.compare_digest(shown.encode(), expected.encode()):
         raise ApiRefusal(ApiError.CSRF_TOKEN, "send the session's token as X-CSRF-Token", CSRF_HEADER)
+    return user.name

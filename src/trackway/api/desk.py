@@ -1,6 +1,6 @@
 """What the API needs of the running server; `app.py` makes it and puts it on `app.state.desk`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from trackway.clock import Clock
@@ -12,7 +12,12 @@ from trackway.store.client import EventStore
 
 
 class ServerDesk(Protocol):
-    """`stages` are (name, says, fills, …) of the pipeline's STAGES; `feed` is closed when the server stops."""
+    """`stages` are (name, says, fills, …) of the pipeline's STAGES; `feed` is closed when the server stops.
+
+    `record` puts events of the native protocol on the log in our own name and returns the verdicts, as
+    `POST /v1/events` words them: what the API is told of people takes the road of every event. NotRecorded
+    when they cannot be made durable now.
+    """
 
     @property
     def settings(self) -> Settings: ...
@@ -36,3 +41,9 @@ class ServerDesk(Protocol):
     def stages(self) -> Sequence[tuple[Any, ...]]: ...
     @property
     def feed(self) -> LiveFeed: ...
+    @property
+    def record(self) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]: ...
+
+
+class NotRecorded(Exception):
+    """The log does not take events now."""

@@ -8,22 +8,24 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from anyio import to_thread
-from msgspec import Struct
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from trackway.api import answers
 from trackway.api.access import check_access
+from trackway.api.bodies import read_body
 from trackway.api.desk import ServerDesk
+from trackway.api.events import EVENT_ROUTES
 from trackway.api.live import stream_live
-from trackway.api.parameters import Parameter, read_parameters
+from trackway.api.parameters import read_parameters
+from trackway.api.people import PEOPLE_ROUTES
 from trackway.api.replies import ApiError, ApiRefusal, reply_json, reply_refusal
+from trackway.api.route import PREFIX, ApiRoute
 from trackway.eventlog.interface import UnknownFormat
 from trackway.query.questions import QuestionError
 from trackway.store.client import StoreRefused, StoreUnavailable
@@ -32,9 +34,6 @@ T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
-PREFIX = "/api/v1"
-# What a route answers.
-METHODS = ("GET", "HEAD")
 # The engine ends a question after 20 s; one that hangs all the same is given up after these.
 ANSWER_SECONDS = 30
 
@@ -50,66 +49,21 @@ NOT_AVAILABLE: tuple[tuple[type[Exception], ApiError], ...] = (
 )
 
 
-class ApiRoute(Struct, frozen=True):
-    """`answer` is None for the live feed, which streams."""
-
-    path: str
-    says: str
-    parameters: tuple[Parameter, ...]
-    answer: Callable[[ServerDesk, Mapping[str, Any]], Mapping[str, Any]] | None
+API_ROUTES: tuple[ApiRoute, ...] = (*EVENT_ROUTES, *PEOPLE_ROUTES)
 
 
-EVENT_TYPE = Parameter("event_type", "", "Only events of this type")
-
-API_ROUTES: tuple[ApiRoute, ...] = (
-    ApiRoute(
-        f"{PREFIX}/events",
-        "Stored events, newest first",
-        (
-            Parameter("limit", 50, "How many events, 1 to 1,000"),
-            EVENT_TYPE,
-            Parameter("source", "", "Only events of the source with this id"),
-            Parameter("cursor", "", "The field `next` of the page before"),
-        ),
-        answers.list_events,
-    ),
-    ApiRoute(f"{PREFIX}/events/{{event_id}}", "What became of one event", (), answers.explain_event),
-    ApiRoute(f"{PREFIX}/sources", "The sources and how alive they are", (), answers.list_sources),
-    ApiRoute(
-        f"{PREFIX}/kpis",
-        "Event types of the highest volume, visitors and sessions",
-        (Parameter("hours", 24, "How far back, 1 to 8,784"),),
-        answers.list_kpis,
-    ),
-    ApiRoute(
-        f"{PREFIX}/timeseries",
-        "Events and visitors per minute",
-        (Parameter("minutes", 60, "How many minutes, 1 to 1,440"), EVENT_TYPE),
-        answers.list_minutes,
-    ),
-    ApiRoute(
-        f"{PREFIX}/live",
-        "Events as they are stored, as server-sent events",
-        (Parameter("cursor", "", "The `id` of a live event, to begin behind it"),),
-        None,
-    ),
-    ApiRoute(
-        f"{PREFIX}/books",
-        "The accounting equation per source and minute",
-        (Parameter("minutes", 0, "How many minutes of receipt get lines of their own, 0 to 1,440"),),
-        answers.show_books,
-    ),
-)
-
-
-async def answer_request(route: ApiRoute, request: Request) -> Response:
+async def answer_request(routes: Mapping[str, ApiRoute], request: Request) -> Response:
+    """`routes` are those of one path, by method; HEAD is answered like GET."""
     desk: ServerDesk = request.app.state.desk
+    path = next(iter(routes.values())).path
     try:
-        if request.method not in METHODS:
+        route = routes.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            methods = [*routes, "HEAD"] if "GET" in routes else [*routes]
             raise ApiRefusal(
                 ApiError.METHOD_NOT_ALLOWED,
-                f"{route.path} answers {' and '.join(METHODS)}, not {request.method}",
-                headers={"allow": ", ".join(METHODS)},
+                f"{path} answers {' and '.join(methods)}, not {request.method}",
+                headers={"allow": ", ".join(methods)},
             )
         async with asyncio.timeout(ANSWER_SECONDS):
             return await _ask(route, desk, request)
@@ -118,14 +72,18 @@ async def answer_request(route: ApiRoute, request: Request) -> Response:
     except QuestionError as error:
         return reply_refusal(ApiRefusal(ApiError.OUT_OF_RANGE, str(error), error.field))
     except (StoreUnavailable, StoreRefused, OperationalError, UnknownFormat, OSError) as error:
-        LOG.warning("%s: no answer: %s: %s", route.path, type(error).__name__, error)
+        LOG.warning("%s: no answer: %s: %s", path, type(error).__name__, error)
         refused = next(why for kind, why in NOT_AVAILABLE if isinstance(error, kind))
         return reply_refusal(ApiRefusal(refused, refused.value.meaning))
 
 
 async def _ask(route: ApiRoute, desk: ServerDesk, request: Request) -> Response:
-    await _run_in_thread(check_access, desk, request)
+    who = await _run_in_thread(check_access, desk, request)
     values = {**read_parameters(request.query_params, route.parameters), **request.path_params}
+    if route.method != "GET":
+        values["by"] = who
+    if route.takes_body:
+        values["body"] = await read_body(request)
     if route.answer is None:
         return await stream_live(desk, request, **values)
     return reply_json(await _run_in_thread(route.answer, desk, values))
@@ -137,13 +95,13 @@ async def _run_in_thread(function: Callable[..., T], *arguments: object) -> T:
 
 
 class ApiEndpoint:
-    """One route as an ASGI application, so that it also answers the methods it does not have."""
+    """The routes of one path as an ASGI application, so that it also answers the methods it does not have."""
 
-    def __init__(self, route: ApiRoute) -> None:
-        self._route = route
+    def __init__(self, routes: Mapping[str, ApiRoute]) -> None:
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await answer_request(self._route, Request(scope, receive))
+        response = await answer_request(self._routes, Request(scope, receive))
         await response(scope, receive, send)
 
 
@@ -151,12 +109,15 @@ class UnknownRoute:
     """Answers every path below the prefix that no route has."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known = ", ".join(route.path for route in API_ROUTES)
+        known = ", ".join(dict.fromkeys(route.path for route in API_ROUTES))
         refusal = ApiRefusal(ApiError.UNKNOWN_ROUTE, f"there is no {scope['path'][:200]}; there are {known}", "path")
         await reply_refusal(refusal)(scope, receive, send)
 
 
 def make_api_routes() -> list[Route]:
     """Routes for the server's application, which keeps a `ServerDesk` in `app.state.desk`."""
-    known = [Route(route.path, ApiEndpoint(route)) for route in API_ROUTES]
+    by_path: dict[str, dict[str, ApiRoute]] = {}
+    for route in API_ROUTES:
+        by_path.setdefault(route.path, {})[route.method] = route
+    known = [Route(path, ApiEndpoint(routes)) for path, routes in by_path.items()]
     return [*known, Route(PREFIX, UnknownRoute()), Route(f"{PREFIX}/{{rest:path}}", UnknownRoute())]

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from trackway.api.access import check_access
+from trackway.api.desk import NotRecorded
 from trackway.api.replies import ApiRefusal, reply_refusal
 from trackway.api.routes import make_api_routes
 from trackway.app.folder import Folder, RunningServer
@@ -28,10 +30,11 @@ from trackway.collect.collector import Collector, remember_unsettled
 from trackway.collect.credentials import KeyRing
 from trackway.collect.limits import read_limits
 from trackway.collect.protocols import PROTOCOLS
+from trackway.collect.protocols.native import NATIVE
 from trackway.collect.script_files import ScriptFiles
 from trackway.collect.verdicts import KeyMemory
 from trackway.control.database import State, make_url
-from trackway.control.sources import list_sources
+from trackway.control.sources import ensure_own_source, list_sources
 from trackway.control.workspaces import FIRST_WORKSPACE
 from trackway.dashboard.routes import make_dashboard_routes
 from trackway.event import Event, Source
@@ -53,6 +56,7 @@ LOG = logging.getLogger(__name__)
 SETTLE_EVERY_S = 1.0
 RECOVERY_RECORDS = 5000
 MOST_RECOVERED = 500_000
+RECORD_SECONDS = 10
 
 
 class Desk(Struct, frozen=True):
@@ -70,6 +74,7 @@ class Desk(Struct, frozen=True):
     feed: LiveFeed
     proxies: Proxies
     stages: Sequence[tuple[str, str, tuple[str, ...]]]
+    record: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
 
 
 class Front:
@@ -121,6 +126,7 @@ class Front:
             feed=self.feed,
             proxies=proxies,
             stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
+            record=partial(self._record, asyncio.get_running_loop()),
         )
         keys = KeyRing(self._state)
         keys.load()
@@ -151,6 +157,22 @@ class Front:
             index.close()
             self._store.close()
             self._state.close()
+
+    def _record(
+        self, loop: asyncio.AbstractEventLoop, events: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Mapping[str, Any]]:
+        """For handlers, which run in threads: the log belongs to the loop."""
+        if self._collector is None:
+            raise NotRecorded("the server is stopping")
+        source = ensure_own_source(self._state, FIRST_WORKSPACE)
+        body = msgspec.json.encode({"events": events})
+        waiting = asyncio.run_coroutine_threadsafe(self._collector.record(NATIVE, source, body), loop)
+        try:
+            reply = waiting.result(RECORD_SECONDS)
+        except (Refused, TimeoutError) as error:
+            raise NotRecorded(str(error)) from error
+        results: Sequence[Mapping[str, Any]] = msgspec.json.decode(reply.body)["results"]
+        return results
 
     def _recover(self, memory: KeyMemory) -> None:
         """After a restart: hold the keys of what is in the log and not settled, of every stream."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from trackway.place_headers import PLACE_HEADERS
+
 KEPT_HEADERS = frozenset(
     {
         "content-encoding",
@@ -20,9 +22,6 @@ KEPT_HEADERS = frozenset(
         "accept-language",
         "x-timestamp",
     }
-)
-COUNTRY_HEADERS = frozenset(
-    {"cf-ipcountry", "cloudfront-viewer-country", "x-vercel-ip-country", "x-country-code", "x-appengine-country"}
 )
 LONGEST_HEADER = 2048
 
@@ -57,7 +56,7 @@ class Proxies:
         """Headers that protocols and stages may look at; the rest is never written down."""
         kept = {name: headers[name][:LONGEST_HEADER] for name in KEPT_HEADERS if name in headers}
         if self.is_trusted(peer):
-            kept |= {name: headers[name][:LONGEST_HEADER] for name in COUNTRY_HEADERS if name in headers}
+            kept |= {name: headers[name][:LONGEST_HEADER] for name in PLACE_HEADERS if name in headers}
         return kept
 
 

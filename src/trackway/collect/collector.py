@@ -22,7 +22,7 @@ from trackway.collect.limits import Limits
 from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Verdict
 from trackway.collect.verdicts import KeyMemory
 from trackway.control.sources import KeyHolder
-from trackway.event import Event, LogPlace, Submission
+from trackway.event import Event, LogPlace, Source, Submission
 from trackway.eventlog.interface import DiskFull, EventLogWriter, NotDurable
 from trackway.ids import make_submission_id
 from trackway.metrics import METRICS
@@ -130,6 +130,21 @@ class Collector:
             left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
             counted = msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)
             await self._make_durable(counted, verdicts)
+        return protocol.reply(parsed, verdicts)
+
+    async def record(self, protocol: Protocol, source: Source, body: bytes) -> Reply:
+        """Events of our own, in the dialect `protocol`: parsed, judged and made durable like everyone's, and trusted.
+
+        Refused when the log does not take them, or the body holds none.
+        """
+        scope: Scope = {"client": None}
+        request = Request(method="POST", path=protocol.routes[0].path, query="", headers={}, body=body)
+        submission = self._make_submission(scope, request, body, protocol, KeyHolder(source, trusted=True))
+        parsed = protocol.parse(submission, body, source, self._limits)
+        verdicts = self._memory.judge(parsed)
+        left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
+        counted = msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)
+        await self._make_durable(counted, verdicts)
         return protocol.reply(parsed, verdicts)
 
     async def _find_holder(self, protocol: Protocol, request: Request) -> KeyHolder:

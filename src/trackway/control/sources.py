@@ -23,6 +23,7 @@ from trackway.event import CHANNELS, Channel, Source
 
 SHOWN_OF_A_SECRET = 14
 LONGEST_NAME = 200
+OWN_SOURCE = "trackway"
 PUBLIC_CHANNELS: tuple[Channel, ...] = ("web", "mobile")
 
 
@@ -52,6 +53,7 @@ CREDENTIAL_FORMS: dict[str, CredentialForm] = {
 SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "origins": lambda value: all(re.fullmatch(r"\*|https?://[^/\s]+", o) for o in value.split(",")),
     "bots": lambda value: value in ("mark", "drop"),
+    "trait_priority": lambda value: re.fullmatch(r"-?\d{1,4}", value) is not None,
 }
 
 
@@ -157,6 +159,17 @@ def issue_key(state: State, source_id: str) -> str:
         connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, public=False)))
         bump_version(connection)
     return key
+
+
+def ensure_own_source(state: State, workspace: str = FIRST_WORKSPACE) -> Source:
+    """The source of what Trackway itself records: contacts, accounts, consent. It has no key that anyone holds."""
+    for source in list_sources(state, workspace):
+        if source.id == OWN_SOURCE:
+            return source
+    added = add_source(state, "Trackway", "native", "api", {"source_id": OWN_SOURCE}, workspace)
+    for key in added.credentials.values():
+        revoke_key(state, key)
+    return added.source
 
 
 def revoke_key(state: State, key: str) -> None:

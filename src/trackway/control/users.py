@@ -98,10 +98,11 @@ def make_token(state: State, name: str) -> MadeToken:
     return MadeToken(name, token)
 
 
-def holds_token(state: State, token: str) -> bool:
+def find_token(state: State, token: str) -> str | None:
+    """The name of the token in force; None when there is none."""
     digest = hashlib.sha256(token.encode()).hexdigest()
     with state.read() as connection:
         row = connection.execute(
             select(TOKENS.c.name).where(TOKENS.c.digest == digest, TOKENS.c.revoked_at.is_(None))
         ).first()
-    return row is not None
+    return row.name if row else None

@@ -5,7 +5,7 @@ once per submission (`Desk`) and once per process (`Knowledge`). It deliberately
 that a stage could write to; the caches inside the tables are invisible.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, get_args
 
 from msgspec import Struct, field
@@ -19,6 +19,9 @@ from trackway.pipeline.knowledge.referrers import Referrers
 from trackway.pipeline.knowledge.time_zones import TimeZones
 from trackway.pipeline.knowledge.user_agents import UserAgents
 from trackway.pipeline.knowledge.web_addresses import Suffixes, WebAddresses
+from trackway.profiles.consent_words import Statement
+from trackway.profiles.identifiers import ProfileKeys
+from trackway.profiles.policies import Policy
 
 IpMode = Literal["full", "truncated", "hashed", "dropped"]
 IP_MODES: tuple[IpMode, ...] = get_args(IpMode)
@@ -62,6 +65,29 @@ class NothingSeen:
         pass
 
 
+class ConsentStates(Protocol):
+    """How people stand by being tracked; `pipeline.consent.Consents` within a batch."""
+
+    def find(self, event: Event) -> str:
+        """A state of `policies.STATES`, by all that the person behind `event` said before."""
+
+    def hear(self, event: Event, statements: Sequence[Statement], proof: Mapping[str, str]) -> None:
+        """The event says this of its person's consent."""
+
+
+class NothingSaid:
+    """Nobody said anything before: for looking at one event by itself."""
+
+    def find(self, event: Event) -> str:
+        return "unknown"
+
+    def hear(self, event: Event, statements: Sequence[Statement], proof: Mapping[str, str]) -> None:
+        pass
+
+
+DEFAULT_POLICY = Policy()
+
+
 class Knowledge(Struct, frozen=True):
     """The loaded look-ups. Made once per process by `load_knowledge`; not for several threads."""
 
@@ -78,16 +104,20 @@ class Desk(Struct, frozen=True, kw_only=True):
     """`ip_key` and `visitor_salt` are secrets of 1 to 64 bytes; header names are in lower case.
 
     `visitor_salt` belongs to the day of the events, `request_headers` holds country headers only
-    when a trusted proxy sent them.
+    when a trusted proxy sent them. `blocked_identifiers` are further words for nobody.
     """
 
     source: Source
     ip_mode: str
     ip_key: bytes
     visitor_salt: bytes
+    profile_keys: ProfileKeys
+    blocked_identifiers: frozenset[str] = frozenset()
     request_headers: Mapping[str, str] = field(default_factory=dict)
     knowledge: Knowledge
     firsts: FirstEvents = NothingSeen()
+    policy: Policy = DEFAULT_POLICY
+    consents: ConsentStates = NothingSaid()
 
     def __post_init__(self) -> None:
         """ValueError for an ip_mode that does not exist: better no event than an address kept by mistake."""

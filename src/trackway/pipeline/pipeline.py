@@ -6,6 +6,12 @@
 * bots next, because a source may drop them, which spares the rest;
 * the visitor's key is hashed from the whole address and the place is looked up with it, so both
   come before the address is cut;
+* device and campaign are read next, while user agent and query are there: where consent is
+  missing, they are taken away with all else that tells who it was;
+* consent needs the place, and comes before the address is cut, because it may have to name the
+  visitor anew from the whole address;
+* the profile is named after the place, since a national telephone number needs its country, and
+  after consent, because what is anonymous belongs to no profile;
 * the address is cut before anything that may fail, so that no dead letter holds one that the
   workspace does not keep;
 * the campaign decides what a referrer counts as, so it is read before.
@@ -15,7 +21,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from trackway.event import Event
-from trackway.pipeline import addresses, bots, campaigns, devices, duplicates, places, referrers, visitors
+from trackway.pipeline import (
+    addresses,
+    bots,
+    campaigns,
+    consent,
+    devices,
+    duplicates,
+    people,
+    places,
+    referrers,
+    visitors,
+)
 from trackway.pipeline.desk import Desk, Dropped, Duplicate
 
 
@@ -37,8 +54,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("mark_bot", "Names the bot that sent it; drops it where the source says so", bots.FILLS, bots.mark_bot),
     Stage("name_visitor", "Says whose events make up a session", visitors.FILLS, visitors.name_visitor),
+    Stage(
+        "note_likeness",
+        "Hashes address and browser, so that a visitor without an id can be likened to another",
+        people.LIKENESS_FILLS,
+        people.note_likeness,
+    ),
     Stage("find_place", "Finds country, region and city", places.FILLS, places.find_place),
-    Stage("cut_ip", "Cuts the address as the workspace says", addresses.FILLS, addresses.cut_ip),
     Stage("read_device", "Reads browser, system and device from the user agent", devices.FILLS, devices.read_device),
     Stage(
         "read_campaign",
@@ -47,6 +69,19 @@ STAGES: tuple[Stage, ...] = (
         campaigns.read_campaign,
     ),
     Stage(
+        "decide_consent",
+        "Asks the consent policy whether to store it in full, without its person, or not at all",
+        consent.FILLS,
+        consent.decide_consent,
+    ),
+    Stage(
+        "name_profile",
+        "Makes the profile's id out of the strongest identifier",
+        people.NAME_FILLS,
+        people.name_profile,
+    ),
+    Stage("cut_ip", "Cuts the address as the workspace says", addresses.FILLS, addresses.cut_ip),
+    Stage(
         "classify_referrer", "Says what kind of place the visit came from", referrers.FILLS, referrers.classify_referrer
     ),
 )
@@ -54,10 +89,12 @@ STAGES: tuple[Stage, ...] = (
 
 def process_event(event: Event, desk: Desk) -> Event | Dropped | Duplicate:
     """The event as it will be stored, or why it will not be."""
+    sent = event
     for stage in STAGES:
         result = stage.run(event, desk)
         if not isinstance(result, Event):
             return result
         event = result
-    desk.firsts.claim(event)
+    # A repeat is compared with what was sent, of which consent may have taken away a part.
+    desk.firsts.claim(sent)
     return event

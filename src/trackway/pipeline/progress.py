@@ -5,7 +5,7 @@ crash leaves both as they were before the batch, or both as after it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 from sqlalchemy import Connection, delete, func, select
@@ -58,8 +58,17 @@ def read_newest_commit(state: State) -> int:
         return connection.execute(select(func.max(POSITIONS.c.committed_at))).scalar() or 0
 
 
-def commit_batch(state: State, stream: str, position: Position, account: Account, now: int) -> None:
+def commit_batch(
+    state: State,
+    stream: str,
+    position: Position,
+    account: Account,
+    now: int,
+    also: Callable[[Connection], None] = lambda connection: None,
+) -> None:
+    """`also` writes what else belongs into the transaction."""
     with state.write() as connection:
+        also(connection)
         moved = {
             "segment": position.segment,
             "ordinal": position.ordinal,

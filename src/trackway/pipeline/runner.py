@@ -1,20 +1,21 @@
 """The pipeline's loop: batch after batch from the log into the store, exactly once.
 
 The order of writing makes it so: rows into the store, letters of what it refused, outcomes, keys
-into the index, then position and counts in one transaction of the relational state. After a crash between any two of them the batch
-is read again, with the same event ids:
+into the index, then people, position and counts in one transaction of the relational state. After
+a crash between any two of them the batch is read again, with the same event ids:
 
 * rows carry their place in the log, so the store is asked which places it has, and only the rest
   is inserted;
 * a key that names the event itself makes it no duplicate;
-* nothing was counted, so it is counted now.
+* nothing was counted or learnt of people, so it is now.
+
+Between two batches it carries out what people decided about links, and tells the store which
+profiles have changed since their rows were stored.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-
-import msgspec
 
 from trackway.clock import Clock
 from trackway.control.database import State, read_version
@@ -23,29 +24,30 @@ from trackway.control.sources import list_sources
 from trackway.control.workspaces import Workspace, list_workspaces
 from trackway.event import Event, LogPlace, Row, Source, Submission
 from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
-from trackway.ids import make_event_id, read_event_index
+from trackway.ids import read_event_index
 from trackway.outcome import Outcome, Reason, Refused
-from trackway.pipeline.desk import Desk, Duplicate, Knowledge
+from trackway.pipeline.consent import Consents
+from trackway.pipeline.desk import DEFAULT_POLICY, Desk, Duplicate, Knowledge
 from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.knowledge.locations import LocationFileError
-from trackway.pipeline.letters import (
-    keep_submission,
-    note_conflict,
-    set_damage_aside,
-    set_event_aside,
-    set_refusal_aside,
-    set_submission_aside,
-)
+from trackway.pipeline.letters import note_conflict, set_damage_aside, set_event_aside, set_refusal_aside
+from trackway.pipeline.people import settle_people
 from trackway.pipeline.pipeline import process_event
 from trackway.pipeline.progress import (
     Account,
-    DeadLetter,
     commit_batch,
     forget_old_letters,
     keep_letters,
     read_newest_commit,
     read_position,
 )
+from trackway.pipeline.work import Arrival, Repeat, Work, bury_submission, make_outcome
+from trackway.profiles.decisions import apply_decisions
+from trackway.profiles.identifiers import ProfileKeys
+from trackway.profiles.people import Guards, People
+from trackway.profiles.policies import Policy
+from trackway.profiles.policy_versions import read_policies
+from trackway.profiles.projection import project_profiles
 from trackway.records import Refusal, decode_record
 from trackway.settings import Settings
 from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
@@ -65,6 +67,7 @@ BATCH_BYTES = 4_000_000
 LOOK_EVERY_S = 0.02
 REST_AFTER_ERROR_S = 0.5
 LOOK_AT_VERSION_S = 0.5
+LOOK_AT_DECISIONS_S = 0.1
 TIDY_EVERY_S = 60.0
 # So many dead letters without one good event between them are a fault of ours, not of the senders.
 MOST_DEAD_IN_A_ROW = 1000
@@ -72,34 +75,6 @@ MOST_DEAD_IN_A_ROW = 1000
 
 class TooManyDeadLetters(Exception):
     """The loop stops and tries the same batch again later, so that a bad release loses nothing."""
-
-
-class Repeat(msgspec.Struct, frozen=True):
-    """A duplicate, for a look at whether it says something else than the first."""
-
-    event: Event
-    place: LogPlace
-    duplicate: Duplicate
-
-
-class Work(msgspec.Struct):
-    """A batch on its way: what will be stored, what will not, and what to count."""
-
-    rows: list[Row]
-    outcomes: list[OutcomeRow]
-    account: Account
-    firsts: Firsts
-    repeats: list[Repeat] = msgspec.field(default_factory=list)
-    refused: list[DeadLetter] = msgspec.field(default_factory=list)
-    dead_in_a_row: int = 0
-
-
-class Arrival(msgspec.Struct, frozen=True):
-    """A submission of the batch, its record's place and the events parsed from it."""
-
-    record: Record
-    submission: Submission
-    events: Sequence[Event]
 
 
 class Pipeline:
@@ -121,8 +96,11 @@ class Pipeline:
         self._adapters, self._knowledge, self._settings, self._clock = adapters, knowledge, settings, clock
         self._sources: dict[str, Source] = {}
         self._workspaces: dict[str, Workspace] = {}
+        self._policies: dict[str, Policy] = {}
         self._salts: dict[int, bytes] = {}
         self._positions: dict[str, Position] = {}
+        self._people = People(read_guards(settings))
+        self._decided_at = 0.0
         # True when an earlier insert may have been applied without our knowing.
         self._in_doubt: dict[str, bool] = {}
         self._tidied_at = 0.0
@@ -152,12 +130,20 @@ class Pipeline:
                     time.sleep(LOOK_EVERY_S)
 
     def run_once(self) -> int:
-        """One batch of every stream that has something. Returns how many records were settled."""
-        return sum(self._run_stream(stream) for stream in self._log.streams())
+        """One batch of every stream that has something, then what was decided. Returns how many records were settled."""
+        settled = sum(self._run_stream(stream) for stream in self._log.streams())
+        now = time.monotonic()
+        if settled or now - self._decided_at > LOOK_AT_DECISIONS_S:
+            self._decided_at = now
+            self._renew_configuration()
+            apply_decisions(self._state, self._people, self._stamp())
+            project_profiles(self._state, self._store)
+        return settled
 
     def _doubt_everything(self) -> None:
         self._positions.clear()
         self._in_doubt.clear()
+        self._people.forget()
 
     def _run_stream(self, stream: str) -> int:
         if stream not in self._positions:
@@ -168,6 +154,7 @@ class Pipeline:
             return 0
         self._renew_configuration()
         work = self._process(batch)
+        settle_people(work, self._state, self._people, self._sources, self._stamp())
         doubt = self._in_doubt.get(stream, True)
         if doubt and batch.records:
             doubt = self._leave_out_what_is_stored(work, batch)
@@ -182,7 +169,15 @@ class Pipeline:
             self._store.insert_outcomes(work.outcomes, self._stamp())
         if work.firsts.claimed:
             self._keys.put_many(list(work.firsts.claimed.items()), self._window_start())
-        commit_batch(self._state, stream, batch.next, work.account, self._stamp())
+        commit_batch(
+            self._state,
+            stream,
+            batch.next,
+            work.account,
+            self._stamp(),
+            work.write_people(self._people),
+        )
+        self._people.remember(work.settled)
         self._positions[stream] = batch.next
         self._in_doubt[stream] = doubt
         return len(batch.records)
@@ -203,12 +198,18 @@ class Pipeline:
             account.set_aside.append(set_damage_aside(damage, self._clock()))
         for record in batch.records:
             self._open_record(record, arrivals, dead, account)
-        work = Work(
-            [], dead, account, Firsts(self._keys, (e for a in arrivals for e in a.events), self._window_start())
-        )
+        events = [event for arrival in arrivals for event in arrival.events]
+        firsts = Firsts(self._keys, events, self._window_start())
+        work = Work([], dead, account, firsts, self._open_consents(events))
         for arrival in arrivals:
             self._process_arrival(arrival, work)
         return work
+
+    def _open_consents(self, events: Sequence[Event]) -> Consents:
+        def find_keys(workspace: str) -> ProfileKeys:
+            return self._people.keys_of(self._workspaces[workspace])
+
+        return Consents(self._state, events, find_keys, self._people.guards.blocked)
 
     def _open_record(self, record: Record, arrivals: list[Arrival], dead: list[OutcomeRow], account: Account) -> None:
         content = decode_record(record.payload)
@@ -219,49 +220,17 @@ class Pipeline:
         account.receive(content.source, content.received_at, content.events)
         source = self._find_source(content.source)
         if source is None:
-            self._bury(record, content, Reason.SOURCE_GONE, "the source was deleted", dead, account)
+            bury_submission(record, content, Reason.SOURCE_GONE, "the source was deleted", dead, account)
             return
         try:
             events = self._adapters[content.protocol](content, source)
         except Refused as refused:
-            self._bury(record, content, Reason.ADAPTER_FAILED, refused.rejection.message, dead, account)
+            bury_submission(record, content, Reason.ADAPTER_FAILED, refused.rejection.message, dead, account)
         except AdapterFailed as error:
             LOG.exception("protocol %s could not parse a submission that the door had accepted", content.protocol)
-            self._bury(record, content, Reason.ADAPTER_FAILED, str(error)[:500], dead, account)
+            bury_submission(record, content, Reason.ADAPTER_FAILED, str(error)[:500], dead, account)
         else:
             arrivals.append(Arrival(record, content, events))
-
-    def _bury(
-        self,
-        record: Record,
-        submission: Submission,
-        reason: Reason,
-        detail: str,
-        dead: list[OutcomeRow],
-        account: Account,
-    ) -> None:
-        """Every event of a submission becomes a dead letter; its bytes are kept without the address."""
-        payload = keep_submission(submission)
-        for index in submission.indexes:
-            event_id = make_event_id(submission.submission_id, index)
-            place = LogPlace(record.segment, record.ordinal, index)
-            dead.append(
-                OutcomeRow(
-                    event_id=event_id,
-                    workspace=submission.workspace,
-                    source=submission.source,
-                    protocol=submission.protocol,
-                    outcome=Outcome.DEAD_LETTERED,
-                    reason=reason,
-                    first_event_id="",
-                    detail=detail,
-                    event_type="",
-                    received_at=submission.received_at,
-                    place=place,
-                )
-            )
-            kept = payload if index == submission.indexes[0] else b""
-            account.set_aside.append(set_submission_aside(submission, event_id, reason, detail, kept))
 
     def _process_arrival(self, arrival: Arrival, work: Work) -> None:
         submission = arrival.submission
@@ -272,9 +241,13 @@ class Pipeline:
             ip_mode=workspace.ip_mode,
             ip_key=workspace.hash_key,
             visitor_salt=self._find_salt(submission.received_at),
+            profile_keys=self._people.keys_of(workspace),
+            blocked_identifiers=self._people.guards.blocked,
             request_headers=submission.headers,
             knowledge=self._knowledge,
             firsts=work.firsts,
+            policy=self._policies.get(submission.workspace, DEFAULT_POLICY),
+            consents=work.consents,
         )
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
@@ -283,11 +256,11 @@ class Pipeline:
                 work.rows.append(Row(result, place))
             elif isinstance(result, Duplicate):
                 work.outcomes.append(
-                    _make_outcome(event, place, Outcome.DUPLICATE, result.reason, "", result.first_event_id)
+                    make_outcome(event, place, Outcome.DUPLICATE, result.reason, "", result.first_event_id)
                 )
                 work.repeats.append(Repeat(event, place, result))
             else:
-                work.outcomes.append(_make_outcome(event, place, Outcome.DROPPED, result.reason, result.detail))
+                work.outcomes.append(make_outcome(event, place, Outcome.DROPPED, result.reason, result.detail))
 
     def _leave_out_what_is_stored(self, work: Work, batch: Batch) -> bool:
         """Whether places beyond the batch are known too: an earlier attempt was cut larger (other settings)."""
@@ -322,7 +295,7 @@ class Pipeline:
             raise TooManyDeadLetters(f"the store refused {MOST_DEAD_IN_A_ROW} events in a row, the last with: {detail}")
         event = row.event
         LOG.error("the store refused event %s of source %s: %s", event.event_id, event.source, detail)
-        work.outcomes.append(_make_outcome(event, row.place, Outcome.DEAD_LETTERED, Reason.STORE_REFUSED, detail))
+        work.outcomes.append(make_outcome(event, row.place, Outcome.DEAD_LETTERED, Reason.STORE_REFUSED, detail))
         work.refused.append(
             set_event_aside(event, "dead_letter", f"dead:{event.event_id}", Reason.STORE_REFUSED, detail)
         )
@@ -334,7 +307,7 @@ class Pipeline:
         return self._sources.get(source_id)
 
     def _renew_configuration(self) -> None:
-        """Sources and workspaces are read again when their version changed, looked at twice a second."""
+        """Sources, workspaces and policies are read again when their version changed, looked at twice a second."""
         now = time.monotonic()
         if now - self._version_at < LOOK_AT_VERSION_S:
             return
@@ -349,6 +322,7 @@ class Pipeline:
         self._version = version
         self._sources = {source.id: source for source in list_sources(self._state)}
         self._workspaces = {workspace.id: workspace for workspace in list_workspaces(self._state)}
+        self._policies = read_policies(self._state)
 
     def _find_salt(self, received_at: int) -> bytes:
         day = received_at // DAY_MS
@@ -379,19 +353,6 @@ class Pipeline:
         forget_old_letters(self._state, self._clock() - self._settings.dead_letter_days * DAY_MS)
 
 
-def _make_outcome(
-    event: Event, place: LogPlace, outcome: Outcome, reason: Reason, detail: str, first_event_id: str = ""
-) -> OutcomeRow:
-    return OutcomeRow(
-        event_id=event.event_id,
-        workspace=event.workspace,
-        source=event.source,
-        protocol=event.protocol,
-        outcome=outcome,
-        reason=reason,
-        first_event_id=first_event_id,
-        detail=detail,
-        event_type=event.event_type,
-        received_at=event.received_at,
-        place=place,
-    )
+def read_guards(settings: Settings) -> Guards:
+    words = (word.strip().lower() for word in settings.blocked_identifiers.split(","))
+    return Guards(settings.identity_cap, settings.identity_hub, frozenset(word for word in words if word))

@@ -82,9 +82,14 @@ class Refused(NamedTuple):
 
 
 class Collected(Struct, frozen=True):
-    """Identifiers of one event, the one that names it first; `refused` are the values left out."""
+    """Identifiers of one event, the one that names it first.
+
+    `derived` says of a computed hash which mail address it was computed from; `refused` are the
+    values left out.
+    """
 
     found: tuple[Identifier, ...]
+    derived: Mapping[Identifier, Identifier] = {}
     refused: tuple[Refused, ...] = ()
 
 
@@ -159,6 +164,7 @@ def collect_identifiers(event: Event, blocked: frozenset[str] = frozenset()) -> 
     `traits.email` and `traits.phone` count as sent in `identifiers`. A mail address brings its hashes.
     """
     found: dict[Identifier, None] = {}
+    derived: dict[Identifier, Identifier] = {}
     refused: list[Refused] = []
     for kind, sent in _list_sent(event):
         if is_blocked(sent, blocked):
@@ -170,13 +176,13 @@ def collect_identifiers(event: Event, blocked: frozenset[str] = frozenset()) -> 
             continue
         found[Identifier(kind, value)] = None
         if kind == "email":
-            found |= dict.fromkeys(Identifier("email_hash", digest) for digest in hash_email(sent))
-    if not found and event.session_id and not is_blocked(event.session_id, blocked):
-        if value := normalise("session_id", event.session_id):
-            found[Identifier("session_id", value)] = None
-    if len(found) == 1:
-        return Collected(tuple(found), tuple(refused))
-    return Collected(tuple(sorted(found, key=lambda i: (KINDS[i.kind].rank, i.value))), tuple(refused))
+            derived |= {Identifier("email_hash", digest): Identifier(kind, value) for digest in hash_email(sent)}
+    found |= dict.fromkeys(derived)
+    visit = "" if found or is_blocked(event.session_id, blocked) else normalise("session_id", event.session_id)
+    if visit:
+        found[Identifier("session_id", visit)] = None
+    in_order = tuple(found) if len(found) == 1 else tuple(sorted(found, key=lambda i: (KINDS[i.kind].rank, i.value)))
+    return Collected(in_order, derived, tuple(refused))
 
 
 def _list_sent(event: Event) -> Iterable[tuple[str, str]]:
@@ -225,6 +231,7 @@ class ProfileKeys:
     def __init__(self, key: bytes) -> None:
         self._key = blake2b(key, digest_size=32, person=b"trackway-people").digest()
         self.make = lru_cache(262_144)(self._make)
+        self.name = lru_cache(262_144)(lambda identifier: format_profile_id(self.make(identifier)))
 
     def _make(self, identifier: Identifier) -> bytes:
         """16 bytes. A profile id that was sent back names itself, when it is one of ours."""

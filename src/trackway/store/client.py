@@ -19,7 +19,16 @@ from clickhouse_connect.driver.exceptions import DatabaseError, Error, Programmi
 
 from trackway.event import LogPlace, Row
 from trackway.store.engine_config import JSON_SETTINGS
-from trackway.store.rows import EVENT_COLUMNS, OUTCOME_COLUMNS, OutcomeRow, encode_events, encode_outcomes
+from trackway.store.rows import (
+    EVENT_COLUMNS,
+    OUTCOME_COLUMNS,
+    OVERRIDE_COLUMNS,
+    OutcomeRow,
+    OverrideRow,
+    encode_events,
+    encode_outcomes,
+    encode_overrides,
+)
 
 __all__ = ["EventStore", "OutcomeRow", "StoreRefused", "StoreUnavailable"]
 
@@ -198,6 +207,13 @@ class EventStore:
         """Store what became of events that are not in `events`; on disk when it returns."""
         if rows:
             self._insert("outcomes", OUTCOME_COLUMNS, encode_outcomes, rows, stored_at)
+
+    def insert_overrides(self, rows: Sequence[OverrideRow]) -> None:
+        """Say which profile a key belongs to now; on disk when it returns. The same again changes nothing."""
+        if rows:
+            self._send(
+                f"profile_overrides ({', '.join(OVERRIDE_COLUMNS)})", Piece(encode_overrides(rows), len(rows)), ""
+            )
 
     def _insert(
         self,

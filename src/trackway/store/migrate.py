@@ -50,6 +50,7 @@ def fill_engine(statement: str, cluster: str = "") -> str:
     return statement.format(
         on_cluster=f"ON CLUSTER `{cluster}`" if cluster else "",
         merge_tree="ReplicatedMergeTree" if cluster else "MergeTree",
+        replacing_merge_tree="ReplicatedReplacingMergeTree" if cluster else "ReplacingMergeTree",
         durable=DURABLE,
     )
 

@@ -43,7 +43,7 @@ EVENT_SELECT = ", ".join(
     if name in TIME_FIELDS
     else f"toString({name}) AS {name}"
     if name == "event_id" or name in PROFILE_FIELDS
-    else f"toInt64({name} * {MONEY_PARTS}) AS {name}"
+    else f"reinterpretAsInt64({name}) AS {name}"
     if name in MONEY_FIELDS
     else name
     for name in (*PLAIN_FIELDS, *TEXT_COLUMNS.values())
@@ -66,6 +66,16 @@ class OutcomeRow(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class OverrideRow(msgspec.Struct, frozen=True):
+    """`profile_key` belongs to `profile_id` (both UUID texts) as of `version`."""
+
+    workspace: str
+    profile_key: str
+    profile_id: str
+    version: int
+
+
+OVERRIDE_COLUMNS = OverrideRow.__struct_fields__
 OUTCOME_FIELDS = tuple(name for name in OutcomeRow.__struct_fields__ if name != "place")
 OUTCOME_COLUMNS = (*OUTCOME_FIELDS, *PLACE_COLUMNS, "stored_at")
 
@@ -91,6 +101,13 @@ def encode_outcomes(rows: Sequence[OutcomeRow], stored_at: int) -> bytes:
     return join_block(columns + _make_place_columns([row.place for row in rows], stored_at), len(rows))
 
 
+def encode_overrides(rows: Sequence[OverrideRow]) -> bytes:
+    """The rows as one block of `OVERRIDE_COLUMNS`; at least one row."""
+    *texts, versions = zip(*[astuple(row) for row in rows], strict=True)
+    columns = [make_text_column(name, values) for name, values in zip(OVERRIDE_COLUMNS[:-1], texts, strict=True)]
+    return join_block([*columns, make_number_column("version", "UInt64", versions)], len(rows))
+
+
 def _make_column(name: str, values: Sequence[Any]) -> Column:
     if name in TIME_FIELDS:
         return make_number_column(name, TIME, values)
@@ -114,6 +131,7 @@ def _make_place_columns(places: Sequence[LogPlace], stored_at: int) -> list[Colu
 
 def make_event(row: Mapping[str, Any]) -> Event:
     """The event of a result row that was selected with `EVENT_SELECT`; further columns are ignored."""
-    fields = {name: row[name] for name in PLAIN_FIELDS}
+    fields: dict[str, Any] = {name: row[name] for name in PLAIN_FIELDS}
     fields |= {name: "" for name in PROFILE_FIELDS if fields[name] == NO_PROFILE}
-    return Event(**fields, **{name: _decode_json(row[column]) for name, column in TEXT_COLUMNS.items()})
+    fields |= {name: _decode_json(row[column]) for name, column in TEXT_COLUMNS.items()}
+    return Event(**fields)

@@ -21,6 +21,10 @@ SELECT
     dedupe_key,
     dedupe_scope,
     business_key,
+    identifiers_text,
+    traits_text,
+    account_traits_text,
+    consent_text,
     url,
     referrer,
     title,
@@ -52,6 +56,13 @@ SELECT
     click_id_kind,
     click_id,
     visitor_key,
+    weak_key,
+    toString(profile_key) AS profile_key_text,
+    toString(profile_id) AS profile_id_text,
+    consent_rule,
+    stored_as,
+    reinterpretAsInt64(revenue) AS revenue_parts,
+    currency,
     log_segment,
     log_record,
     log_index
@@ -59,6 +70,7 @@ FROM events
 WHERE workspace = {workspace:String}
     AND event_type = {event_type:String}
     AND source = {source:String}
+    AND profile_key IN {keys:Array(UUID)}
     AND received_at >= fromUnixTimestamp64Milli({received_from:Int64}, 'UTC')
     AND received_at <= fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')
     AND (received_at, log_segment, log_record, log_index)

@@ -38,8 +38,12 @@ from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Route, V
 from trackway.event import CHANNELS, Channel, Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.profiles.identifiers import read_sent_identifiers
 
 IDS = ("anonymous_id", "session_id", "user_id", "contact_id", "account_id", "instance_id", "dedupe_key")
+# Identifiers that may stand in the event itself instead of in `identifiers`.
+SHORT_IDENTIFIERS = ("email", "phone", "email_hash")
+OBJECTS = ("identifiers", "traits", "account_traits", "consent")
 OUTER = frozenset({"write_key", "sent_at", "events"})
 KNOWN = frozenset(
     {
@@ -54,6 +58,8 @@ KNOWN = frozenset(
         "properties",
         "context",
         *IDS,
+        *SHORT_IDENTIFIERS,
+        *OBJECTS,
     }
 )
 
@@ -76,6 +82,13 @@ class CleanEvent(Struct, forbid_unknown_fields=True, gc=False):
     account_id: Id = ""
     instance_id: Id = ""
     dedupe_key: Id = ""
+    email: Id = ""
+    phone: Id = ""
+    email_hash: Id = ""
+    identifiers: PlainObject = {}
+    traits: PlainObject = {}
+    account_traits: PlainObject = {}
+    consent: PlainObject = {}
     url: Url = ""
     referrer: Url = ""
     title: Annotated[str, Meta(max_length=LONGEST_TITLE)] = ""
@@ -202,6 +215,10 @@ def _build_clean(door: Event, event_id: str, item: CleanEvent, sent_ms: int | No
         account_id=item.account_id.strip(),
         instance_id=item.instance_id.strip(),
         dedupe_key=item.dedupe_key.strip(),
+        identifiers=_gather_identifiers(item.identifiers, (item.email, item.phone, item.email_hash), ""),
+        traits=item.traits,
+        account_traits=item.account_traits,
+        consent=item.consent,
         url=item.url.strip(),
         referrer=item.referrer.strip(),
         title=item.title.strip(),
@@ -210,6 +227,20 @@ def _build_clean(door: Event, event_id: str, item: CleanEvent, sent_ms: int | No
         business_key=find_business_key(event_type, item.properties),
     )
     return _take_sender(event) if "ip" in item.context or "user_agent" in item.context else event
+
+
+def _gather_identifiers(sent: Mapping[str, Any], short: tuple[str, str, str], at: str) -> dict[str, list[str]]:
+    """`identifiers` with those that stand in the event itself."""
+    if not sent and not any(short):
+        return {}
+    try:
+        kept = read_sent_identifiers(sent)
+    except ValueError as error:
+        raise refuse(Reason.OUT_OF_RANGE, f"identifiers {error}", field=f"{at}identifiers") from None
+    for kind, value in zip(SHORT_IDENTIFIERS, short, strict=True):
+        if value := value.strip():
+            kept[kind] = [*dict.fromkeys([*kept.get(kind, ()), value])]
+    return kept
 
 
 def _take_sender(event: Event) -> Event:
@@ -259,6 +290,12 @@ def _read_item(item: Item, submission: Submission, sent: int | None) -> dict[str
             f"{item.at}occurred_at",
         ),
         **{name: item.text(name) for name in IDS},
+        "identifiers": _gather_identifiers(
+            item.object("identifiers"),
+            (item.text("email"), item.text("phone"), item.text("email_hash")),
+            item.at,
+        ),
+        **{name: item.object(name) for name in ("traits", "account_traits", "consent")},
         "url": item.cut_text("url", LONGEST_URL),
         "referrer": item.cut_text("referrer", LONGEST_URL),
         "title": item.cut_text("title", LONGEST_TITLE),

@@ -1,5 +1,5 @@
 -- Who an event is about: what its sender said of the person, the id made of it, and how consent let it be stored.
--- profile_key never changes; profile_id is what it belonged to when the row was stored or last squashed
+-- profile_key never changes, profile_id is what it belonged to when the row was stored or last squashed
 -- (docs/reference/store.md, "People").
 ALTER TABLE events {on_cluster}
     ADD COLUMN IF NOT EXISTS identifiers_text String DEFAULT '{{}}' AFTER business_key,

@@ -1,0 +1,59 @@
+"""Who an event is about: two stages that name it, and what a batch does to the ledger of people.
+
+`note_likeness` and `name_profile` are pure. `settle_people` stands between the stages and the
+store: it asks the ledger whose each kept event is and puts the answer into the rows.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+from msgspec.structs import replace
+
+from trackway.control.database import State
+from trackway.event import Event, Row, Source
+from trackway.pipeline.desk import Desk
+from trackway.pipeline.work import Work
+from trackway.profiles.identifiers import calc_group, collect_identifiers
+from trackway.profiles.people import People
+
+LIKENESS_FILLS = ("weak_key",)
+NAME_FILLS = ("profile_key", "profile_id")
+
+
+def note_likeness(event: Event, desk: Desk) -> Event:
+    """A hash of address and user agent that suggests, for two days, that two visitors are one.
+
+    It is keyed with the day's salt, over the hash that Tracify's senders make of the same two: so
+    an event that brings only that hash is likened too. It must run before `cut_ip`.
+    """
+    sent = event.identifiers.get("session_hash")
+    if sent:
+        seen = sent[0].strip().lower()
+    elif event.ip and event.user_agent and not event.bot:
+        seen = calc_group(f"{event.ip}|{event.user_agent}")
+    else:
+        return event
+    day = event.occurred_at // 86_400_000
+    key = blake2b(f"{day}\0{seen}".encode(), digest_size=8, key=desk.visitor_salt).hexdigest()
+    return event if key == event.weak_key else replace(event, weak_key=key)
+
+
+def name_profile(event: Event, desk: Desk) -> Event:
+    """`profile_key` out of the strongest identifier; `profile_id` is the same until the ledger says otherwise."""
+    found = collect_identifiers(event, desk.blocked_identifiers).found
+    key = desk.profile_keys.name(found[0]) if found else ""
+    return event if key == event.profile_key else replace(event, profile_key=key, profile_id=key)
+
+
+def settle_people(work: Work, state: State, people: People, sources: Mapping[str, Source], stamp: int) -> None:
+    """Read what the batch changes of people, and put the profile of each event into its row."""
+    with state.read() as connection:
+        work.settled = people.settle(connection, [row.event for row in work.rows], sources, stamp)
+    merged = work.settled.profiles
+    if merged:
+        work.rows = [
+            Row(replace(row.event, profile_id=merged[row.event.profile_key]), row.place)
+            if row.event.profile_key in merged
+            else row
+            for row in work.rows
+        ]

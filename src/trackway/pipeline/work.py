@@ -1,0 +1,105 @@
+"""A batch on its way from the log to the store, and the words for what is not stored.
+
+Pure but for the dead letters it collects; `runner` moves it along.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from trackway.event import Event, LogPlace, Row, Submission
+from trackway.eventlog.interface import Record
+from trackway.ids import make_event_id
+from trackway.outcome import Outcome, Reason
+from trackway.pipeline.consent import Consents
+from trackway.pipeline.desk import Duplicate
+from trackway.pipeline.duplicates import Firsts
+from trackway.pipeline.letters import keep_submission, set_submission_aside
+from trackway.pipeline.progress import Account, DeadLetter
+from trackway.profiles.people import People, Settled
+from trackway.store.client import OutcomeRow
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """A duplicate, for a look at whether it says something else than the first."""
+
+    event: Event
+    place: LogPlace
+    duplicate: Duplicate
+
+
+class Work(msgspec.Struct):
+    """A batch on its way: what will be stored, what will not, and what to count."""
+
+    rows: list[Row]
+    outcomes: list[OutcomeRow]
+    account: Account
+    firsts: Firsts
+    consents: Consents
+    repeats: list[Repeat] = msgspec.field(default_factory=list)
+    refused: list[DeadLetter] = msgspec.field(default_factory=list)
+    dead_in_a_row: int = 0
+    settled: Settled = msgspec.field(default_factory=Settled)
+
+    def write_people(self, people: People) -> Callable[[Connection], None]:
+        """What the batch says of people and their consent, for the transaction that commits it."""
+
+        def write(connection: Connection) -> None:
+            people.write(connection, self.settled)
+            self.consents.write(connection)
+
+        return write
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A submission of the batch, its record's place and the events parsed from it."""
+
+    record: Record
+    submission: Submission
+    events: Sequence[Event]
+
+
+def bury_submission(
+    record: Record, submission: Submission, reason: Reason, detail: str, dead: list[OutcomeRow], account: Account
+) -> None:
+    """Every event of a submission becomes a dead letter; its bytes are kept without the address."""
+    payload = keep_submission(submission)
+    for index in submission.indexes:
+        event_id = make_event_id(submission.submission_id, index)
+        place = LogPlace(record.segment, record.ordinal, index)
+        dead.append(
+            OutcomeRow(
+                event_id=event_id,
+                workspace=submission.workspace,
+                source=submission.source,
+                protocol=submission.protocol,
+                outcome=Outcome.DEAD_LETTERED,
+                reason=reason,
+                first_event_id="",
+                detail=detail,
+                event_type="",
+                received_at=submission.received_at,
+                place=place,
+            )
+        )
+        kept = payload if index == submission.indexes[0] else b""
+        account.set_aside.append(set_submission_aside(submission, event_id, reason, detail, kept))
+
+
+def make_outcome(
+    event: Event, place: LogPlace, outcome: Outcome, reason: Reason, detail: str, first_event_id: str = ""
+) -> OutcomeRow:
+    return OutcomeRow(
+        event_id=event.event_id,
+        workspace=event.workspace,
+        source=event.source,
+        protocol=event.protocol,
+        outcome=outcome,
+        reason=reason,
+        first_event_id=first_event_id,
+        detail=detail,
+        event_type=event.event_type,
+        received_at=event.received_at,
+        place=place,
+    )

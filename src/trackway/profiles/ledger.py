@@ -1,0 +1,165 @@
+"""The ledger in the relational state: reading what a set of identifiers is linked to, writing what changed.
+
+Every function takes a connection, so that the caller decides what belongs into one transaction.
+Reading follows links until nothing new turns up; a hub (see `graph`) is not followed.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct, field
+from sqlalchemy import Connection, Row, and_, or_, select
+
+from trackway.control.database import add_up
+from trackway.profiles.graph import Edge, Resolution, Verdict
+from trackway.profiles.identifiers import Identifier
+from trackway.profiles.tables import EDGES, IDENTITIES, TRAITS
+from trackway.profiles.traits import Register, decode_register, encode_register
+
+T = TypeVar("T")
+Workspaces = Callable[[bytes], str]
+
+# Most values of one IN (…): well below what SQLite (32,766) and PostgreSQL (65,535) take.
+CHUNK = 5000
+
+
+class Known(Struct, frozen=True):
+    """An identifier as the ledger holds it. `version` is 0 as long as its profile never changed."""
+
+    workspace: str
+    identifier: Identifier
+    profile: bytes
+    hub: bool = False
+    version: int = 0
+
+
+class Neighbourhood(Struct):
+    """Identifiers and edges that hang together."""
+
+    nodes: dict[bytes, Known] = field(default_factory=dict)
+    edges: dict[str, Edge] = field(default_factory=dict)
+
+
+def in_chunks(values: Iterable[T]) -> Iterator[Sequence[T]]:
+    listed = list(values)
+    for start in range(0, len(listed), CHUNK):
+        yield listed[start : start + CHUNK]
+
+
+def read_known(connection: Connection, nodes: Collection[bytes]) -> dict[bytes, Known]:
+    """What the ledger has of these nodes; one that is missing was never linked."""
+    found: dict[bytes, Known] = {}
+    for chunk in in_chunks(nodes):
+        for row in connection.execute(select(IDENTITIES).where(IDENTITIES.c.node.in_(chunk))):
+            found[bytes(row.node)] = _read_identity(row)
+    return found
+
+
+def read_profile(connection: Connection, profile: bytes) -> dict[bytes, Known]:
+    """All identifiers of a profile, by its current id."""
+    rows = connection.execute(select(IDENTITIES).where(IDENTITIES.c.profile == profile))
+    return {bytes(row.node): _read_identity(row) for row in rows}
+
+
+def _read_identity(row: Row[Any]) -> Known:
+    identifier = Identifier(row.kind, row.value)
+    return Known(row.workspace, identifier, bytes(row.profile), row.hub, row.version)
+
+
+def read_edges(connection: Connection, ids: Collection[str]) -> dict[str, Edge]:
+    found: dict[str, Edge] = {}
+    for chunk in in_chunks(ids):
+        for row in connection.execute(select(EDGES).where(EDGES.c.id.in_(chunk))):
+            found[row.id] = read_edge(row)
+    return found
+
+
+def read_edge(row: Row[Any]) -> Edge:
+    return Edge(
+        id=row.id,
+        a=bytes(row.a),
+        b=bytes(row.b),
+        rule=row.rule,
+        trusted=row.trusted,
+        occurred_at=row.occurred_at,
+        event_id=row.event_id,
+        source=row.source,
+        verdict=Verdict(row.verdict),
+    )
+
+
+def read_neighbourhood(connection: Connection, starts: Collection[bytes]) -> Neighbourhood:
+    """Everything that hangs together with `starts` through any edge, undone and quarantined ones too."""
+    found = Neighbourhood()
+    waiting, seen = set(starts), set(starts)
+    while waiting:
+        found.nodes |= read_known(connection, waiting)
+        hubs = {node for node in waiting if node in found.nodes and found.nodes[node].hub}
+        edges = list(_read_edges_of(connection, waiting - hubs, hubs))
+        found.edges |= {edge.id: edge for edge in edges}
+        waiting = {end for edge in edges for end in (edge.a, edge.b)} - seen
+        seen |= waiting
+    return found
+
+
+def _read_edges_of(connection: Connection, nodes: Collection[bytes], hubs: Collection[bytes]) -> Iterator[Edge]:
+    for chunk in in_chunks(nodes):
+        for column in (EDGES.c.a, EDGES.c.b):
+            for row in connection.execute(select(EDGES).where(column.in_(chunk))):
+                yield read_edge(row)
+    for chunk in in_chunks(hubs):
+        # Of a hub only what a person approved counts.
+        approved = and_(EDGES.c.verdict == Verdict.APPROVED.value, or_(EDGES.c.a.in_(chunk), EDGES.c.b.in_(chunk)))
+        for row in connection.execute(select(EDGES).where(approved)):
+            yield read_edge(row)
+
+
+def read_traits(connection: Connection, nodes: Collection[bytes]) -> dict[tuple[bytes, str], Register]:
+    """Registers by node and name."""
+    found: dict[tuple[bytes, str], Register] = {}
+    for chunk in in_chunks(nodes):
+        for row in connection.execute(select(TRAITS).where(TRAITS.c.node.in_(chunk))):
+            found[bytes(row.node), row.name] = decode_register(row.register)
+    return found
+
+
+def write_identities(connection: Connection, nodes: Mapping[bytes, Known]) -> None:
+    rows = [
+        {
+            "node": node,
+            "workspace": known.workspace,
+            "kind": known.identifier.kind,
+            "value": known.identifier.value,
+            "profile": known.profile,
+            "hub": known.hub,
+            "version": known.version,
+        }
+        for node, known in nodes.items()
+    ]
+    add_up(connection, IDENTITIES, rows, counted=(), latest=("kind", "value", "profile", "hub", "version"))
+
+
+def write_edges(connection: Connection, edges: Iterable[Edge], resolution: Resolution, workspaces: Workspaces) -> None:
+    """Edges as they stand after `resolution`; `workspaces` says whose a node is."""
+    written = [
+        {name: getattr(edge, name) for name in Edge.__struct_fields__}
+        | {
+            "workspace": workspaces(edge.a),
+            "verdict": edge.verdict.value,
+            "state": resolution.standings[edge.id].state.value,
+            "why": resolution.standings[edge.id].why.value,
+        }
+        for edge in edges
+    ]
+    changing = ("occurred_at", "event_id", "source", "verdict", "state", "why")
+    add_up(connection, EDGES, written, counted=(), latest=changing)
+
+
+def write_traits(
+    connection: Connection, registers: Mapping[tuple[bytes, str], Register], workspaces: Workspaces
+) -> None:
+    rows = [
+        {"node": node, "name": name, "workspace": workspaces(node), "register": encode_register(register)}
+        for (node, name), register in registers.items()
+    ]
+    add_up(connection, TRAITS, rows, counted=(), latest=("register",))

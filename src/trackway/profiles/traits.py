@@ -1,0 +1,159 @@
+"""Traits: what is known of a person or an account, with where each value comes from. Pure.
+
+A register holds everything that was ever said of one trait of one identifier. Registers can be
+merged in any order and any number of times (a counter's amounts are the exception: the pipeline
+adds each event once), so the traits of a profile are the merged registers of its identifiers, and
+an identifier that leaves takes its own with it. Nothing is thrown away by a merge.
+
+What senders write: a value sets (`"plan": "pro"`), null takes away, a list unites
+(`"tags": ["a"]`), `{"$add": 2}` counts.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+MOST_TRAITS_PER_EVENT = 200
+LONGEST_NAME = 200
+LONGEST_VALUE = 8192
+MOST_LIST_ITEMS = 1000
+
+
+class Evidence(Struct, frozen=True, array_like=True, order=True):
+    """When, by which event and source. Their order decides conflicts: the latest wins, then the
+    source of higher priority, then the higher event id."""
+
+    occurred_at: int
+    priority: int
+    event_id: str
+    source: str
+
+
+class Said(Struct, frozen=True, array_like=True):
+    value: Any
+    evidence: Evidence
+
+
+class Total(Struct, frozen=True, array_like=True):
+    amount: float
+    evidence: Evidence
+
+
+class Register(Struct, frozen=True, omit_defaults=True):
+    """All that was said of one trait: the latest value, the items of lists, the sum of what was added."""
+
+    value: Said | None = None
+    items: dict[str, Evidence] = {}
+    total: Total | None = None
+
+
+class Trait(Struct, frozen=True, kw_only=True):
+    """One trait as it is shown. `others` are the values of other identifiers that lost against it."""
+
+    name: str
+    value: Any
+    evidence: Evidence
+    others: tuple[Said, ...] = ()
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode_register = msgspec.json.Decoder(Register).decode
+
+
+def encode_register(register: Register) -> str:
+    return _encode(register).decode()
+
+
+def decode_register(text: str) -> Register:
+    return _decode_register(text)
+
+
+def read_register(value: Any, evidence: Evidence) -> Register | None:
+    """What one event says of one trait; None for what is too large to keep."""
+    if isinstance(value, dict) and set(value) == {"$add"}:
+        amount = value["$add"]
+        if isinstance(amount, bool) or not isinstance(amount, int | float):
+            return None
+        return Register(total=Total(amount, evidence))
+    if isinstance(value, list):
+        items = {text: evidence for item in value if len(text := _encode(item).decode()) <= LONGEST_VALUE}
+        return Register(items=_keep_first(items))
+    if len(_encode(value)) > LONGEST_VALUE:
+        return None
+    return Register(value=Said(value, evidence))
+
+
+def read_registers(traits: Mapping[str, Any], evidence: Evidence) -> dict[str, Register]:
+    """What one event says of each trait. What is beyond the limits is left out; the event itself keeps it."""
+    registers: dict[str, Register] = {}
+    for name in sorted(traits)[:MOST_TRAITS_PER_EVENT]:
+        key = name.strip()[:LONGEST_NAME]
+        register = read_register(traits[name], evidence) if key else None
+        if register is not None:
+            registers[key] = merge(registers[key], register) if key in registers else register
+    return registers
+
+
+def merge(a: Register, b: Register) -> Register:
+    """Commutative and associative; idempotent but for totals, which add up."""
+    value = max((s for s in (a.value, b.value) if s), key=_rank_said, default=None)
+    items = dict(a.items)
+    for item, evidence in b.items.items():
+        items[item] = min(items[item], evidence) if item in items else evidence
+    total = a.total or b.total
+    if a.total and b.total:
+        total = Total(a.total.amount + b.total.amount, max(a.total.evidence, b.total.evidence))
+    return Register(value, _keep_first(items), total)
+
+
+def _rank_said(said: Said) -> tuple[Evidence, bytes]:
+    return said.evidence, _encode(said.value)
+
+
+def _keep_first(items: dict[str, Evidence]) -> dict[str, Evidence]:
+    if len(items) <= MOST_LIST_ITEMS:
+        return items
+    return dict(sorted(items.items(), key=lambda pair: (pair[1], pair[0]))[:MOST_LIST_ITEMS])
+
+
+def find_trait(name: str, registers: Iterable[Register]) -> Trait | None:
+    """The trait that the registers of a profile's identifiers make together; None when it was taken away."""
+    everything = list(registers)
+    whole = Register()
+    for register in everything:
+        whole = merge(whole, register)
+    shown = [each for each in (_show_value(whole), _show_items(whole), _show_total(whole)) if each]
+    best = max(shown, key=lambda said: said.evidence)
+    if best.value is None:
+        return None
+    others = {_encode(r.value.value): r.value for r in everything if r.value and r.value.value != best.value}
+    return Trait(name=name, value=best.value, evidence=best.evidence, others=tuple(others.values()))
+
+
+def _show_value(register: Register) -> Said | None:
+    return register.value
+
+
+def _show_items(register: Register) -> Said | None:
+    if not register.items:
+        return None
+    values = [msgspec.json.decode(text) for text in sorted(register.items)]
+    return Said(values, max(register.items.values()))
+
+
+def _show_total(register: Register) -> Said | None:
+    if register.total is None:
+        return None
+    amount = register.total.amount
+    return Said(int(amount) if float(amount).is_integer() else amount, register.total.evidence)
+
+
+def find_traits(registers: Iterable[tuple[str, Register]]) -> list[Trait]:
+    """All traits of a profile out of (name, register of one identifier), by name."""
+    by_name: dict[str, list[Register]] = {}
+    for name, register in registers:
+        by_name.setdefault(name, []).append(register)
+    found = (find_trait(name, by_name[name]) for name in sorted(by_name))
+    return [trait for trait in found if trait is not None]
