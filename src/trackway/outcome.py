@@ -46,6 +46,7 @@ class Reason(StrEnum):
     BUSINESS_KEY = "business_key"
 
     BOT = "bot"
+    NO_CONSENT = "no_consent"
 
     ADAPTER_FAILED = "adapter_failed"
     STORE_REFUSED = "store_refused"
@@ -100,6 +101,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
     ),
     Reason.BUSINESS_KEY: ReasonMeaning(_DUPLICATE, 0, "An earlier event carried the same order_id or conversion_id"),
     Reason.BOT: ReasonMeaning(Outcome.DROPPED, 0, "A bot sent it and the source's setting `bots` is `drop`"),
+    Reason.NO_CONSENT: ReasonMeaning(
+        Outcome.DROPPED, 0, "The consent policy does not allow it to be stored; the detail names the rule"
+    ),
     Reason.ADAPTER_FAILED: ReasonMeaning(
         _DEAD, 0, "The protocol could not parse a submission again that the door had accepted"
     ),

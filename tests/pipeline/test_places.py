@@ -6,7 +6,8 @@ import pytest
 
 from trackway.pipeline.desk import load_knowledge
 from trackway.pipeline.knowledge.locations import LocationFileError
-from trackway.pipeline.places import COUNTRY_HEADERS, find_place
+from trackway.pipeline.places import find_place
+from trackway.place_headers import COUNTRY_HEADERS
 
 GEOLITE = {
     "country": {"iso_code": "US"},
@@ -119,6 +120,30 @@ def test_the_header_wins_over_the_file_and_takes_its_city_only_where_both_agree(
 
     assert (agreed.country, agreed.city, agreed.place_rule) == ("US", "San Jose", "proxy_header")
     assert (differed.country, differed.city, differed.place_rule) == ("CA", "", "proxy_header")
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        pytest.param("ca", "US-CA", id="as proxies send it"),
+        pytest.param("US-CA", "US-CA", id="with the country in front"),
+        pytest.param("", "", id="no region"),
+        pytest.param("California", "", id="a name"),
+        pytest.param("c\0", "", id="no code"),
+    ],
+)
+def test_a_proxys_region_header_is_believed_with_its_country(make_event, make_desk, region, expected):
+    headers = {"cf-ipcountry": "US", "cf-region-code": region, "x-region-code": "TX"}
+
+    assert find_place(make_event(), make_desk(request_headers=headers)).region == expected
+    assert find_place(make_event(), make_desk(request_headers={"cf-region-code": "CA"})).region == ""
+
+
+def test_a_region_header_that_differs_from_the_file_leaves_no_city(make_event, located):
+    headers = {"cf-ipcountry": "US", "cf-region-code": "TX"}
+    event = find_place(make_event(ip="203.0.113.77"), located(request_headers=headers))
+
+    assert (event.region, event.city) == ("US-TX", "")
 
 
 def test_the_file_wins_over_the_time_zone(make_event, located):

@@ -64,7 +64,7 @@ def test_a_statement_may_end_and_name_its_text():
     ],
 )
 def test_which_words_are_about_tracking(said, state):
-    assert tracking_state(read_statements(said)[0]) == state
+    assert tracking_state(read_statements(said)[0], 0) == state
 
 
 EMAIL, MAIL_NEWS = Topic("email", ""), Topic("email", "marketing")
@@ -103,4 +103,4 @@ def test_whatever_is_said_is_read_without_a_fault(said):
     statements, _ = read_statements(said)
 
     assert all(s.state in ("granted", "withdrawn", "pending", "expired", "unknown") for s in statements)
-    tracking_state(statements)
+    tracking_state(statements, 0)

@@ -16,6 +16,7 @@ import msgspec
 from trackway.clock import Clock
 from trackway.collect.addresses import Proxies
 from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
+from trackway.collect.consent import foretell_storing
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.limits import Limits
@@ -27,6 +28,7 @@ from trackway.eventlog.interface import DiskFull, EventLogWriter, NotDurable
 from trackway.ids import make_submission_id
 from trackway.metrics import METRICS
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.profiles.policies import DEFAULT_POLICY
 from trackway.records import Refusal, encode_record
 
 LOG = logging.getLogger(__name__)
@@ -125,7 +127,8 @@ class Collector:
             if not validate_only:
                 await self._log_refusals(submission, [refused.rejection])
             raise
-        verdicts = self._memory.judge(parsed)
+        policy = self._keys.policies.get(submission.workspace, DEFAULT_POLICY)
+        verdicts = foretell_storing(self._memory.judge(parsed), policy, submission.headers)
         if not validate_only:
             left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
             counted = msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)

@@ -1,10 +1,13 @@
-"""Whose key is this: the sources and keys in force, kept in memory and renewed when they change."""
+"""Whose key is this: sources, keys and consent policies in force, kept in memory and renewed when they change."""
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 
 from trackway.control.database import State, read_version
 from trackway.control.sources import KeyHolder, read_key_holders
+from trackway.profiles.policies import Policy
+from trackway.profiles.policy_versions import read_policies
 
 LOOK_EVERY_S = 0.3
 # Unknown keys ask the database at most this often and wait their turn, so that guessing is slow and cheap.
@@ -18,6 +21,7 @@ class KeyRing:
         self._state = state
         self._holders: dict[str, KeyHolder] = {}
         self._by_key: dict[str, KeyHolder] = {}
+        self.policies: Mapping[str, Policy] = {}
         self._version = -1
         self._asked_at = 0.0
         self._asking = asyncio.Lock()
@@ -27,6 +31,7 @@ class KeyRing:
         version = read_version(self._state)
         if version != self._version:
             self._holders = read_key_holders(self._state)
+            self.policies = read_policies(self._state)
             self._by_key = {}
             self._version = version
 

@@ -5,6 +5,7 @@ It never touches the log, the store or a clock.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 from urllib.parse import parse_qs
 
 import msgspec
@@ -56,8 +57,14 @@ class Parsed(Struct, frozen=True):
         return [item for item in self.items if isinstance(item, Event)]
 
 
+Foretold = Literal["", "anonymous", "nothing"]
+
+
 class Verdict(Struct, frozen=True, kw_only=True, gc=False):
-    """What the answer says of one event. `first_event_id` is set for a duplicate, `keys` are its digests."""
+    """What the answer says of one event. `first_event_id` is set for a duplicate, `keys` are its digests.
+
+    `stored` is what the consent policy will leave of it, where that is certain at the door.
+    """
 
     index: int
     outcome: Outcome
@@ -66,6 +73,14 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     rejection: Rejection | None = None
     warnings: Sequence[str] = ()
     keys: tuple[bytes, ...] = ()
+    stored: Foretold = ""
+
+    @property
+    def stored_as_said(self) -> dict[str, object]:
+        """The field `stored` of an answer, in the words that all dialects share; empty when nothing is certain."""
+        if not self.stored:
+            return {}
+        return {"stored": "anonymous" if self.stored == "anonymous" else False}
 
 
 class Reply(Struct, frozen=True):

@@ -21,7 +21,7 @@ from trackway.pipeline.knowledge.user_agents import UserAgents
 from trackway.pipeline.knowledge.web_addresses import Suffixes, WebAddresses
 from trackway.profiles.consent_words import Statement
 from trackway.profiles.identifiers import ProfileKeys
-from trackway.profiles.policies import Policy
+from trackway.profiles.policies import DEFAULT_POLICY, Policy
 
 IpMode = Literal["full", "truncated", "hashed", "dropped"]
 IP_MODES: tuple[IpMode, ...] = get_args(IpMode)
@@ -83,9 +83,6 @@ class NothingSaid:
 
     def hear(self, event: Event, statements: Sequence[Statement], proof: Mapping[str, str]) -> None:
         pass
-
-
-DEFAULT_POLICY = Policy()
 
 
 class Knowledge(Struct, frozen=True):

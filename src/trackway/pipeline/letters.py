@@ -10,6 +10,7 @@ from trackway.event import Event, Submission
 from trackway.eventlog.interface import Damage
 from trackway.ids import make_event_id
 from trackway.outcome import Reason
+from trackway.pipeline.anonymity import forget_person
 from trackway.pipeline.desk import Duplicate
 from trackway.pipeline.progress import Account, DeadLetter
 from trackway.records import Refusal
@@ -18,13 +19,16 @@ KEPT_OF_A_PAYLOAD = 65_536
 
 
 def note_conflict(event: Event, duplicate: Duplicate, account: Account) -> None:
-    """A repeat that says something else is kept; a key that swallows several visitors is reported."""
+    """A repeat that says something else is kept; a key that swallows several visitors is reported.
+
+    Whether its person agreed to be tracked was not asked, so the letter says what it was and not whose.
+    """
     if duplicate.other_visitor and duplicate.reason is Reason.TRANSPORT_KEY:
         account.swallowed[event.source, event.dedupe_key] += 1
     if duplicate.differs:
         detail = f"differs from the first event {duplicate.first_event_id}"
         account.set_aside.append(
-            set_event_aside(event, "conflict", f"conflict:{event.event_id}", duplicate.reason, detail)
+            set_event_aside(forget_person(event), "conflict", f"conflict:{event.event_id}", duplicate.reason, detail)
         )
 
 

@@ -5,28 +5,23 @@ from msgspec.structs import replace
 from trackway.event import Event
 from trackway.pipeline.desk import Desk
 from trackway.pipeline.knowledge.locations import Location
+from trackway.place_headers import read_place
 
 FILLS = ("country", "region", "city", "time_zone", "place_rule")
-
-# Cloudflare, Vercel, CloudFront, and the name that nginx and Traefik recipes use. First one that says a country wins.
-COUNTRY_HEADERS = ("cf-ipcountry", "x-vercel-ip-country", "cloudfront-viewer-country", "x-country-code")
-
-# Codes of the user-assigned range, and what proxies say for unknown (XX), Tor (T1) and unspecified (ZZ).
-_NO_COUNTRY = frozenset(("XX", "T1", "ZZ", "AA", "QQ"))
 
 # A back end's own request says where the back end stands, not its visitor.
 _VISITORS_OWN_REQUEST = frozenset(("web", "mobile"))
 
 
 def find_place(event: Event, desk: Desk) -> Event:
-    """Country with the rule that found it; region and city only from the location file, and only where it agrees."""
+    """Country with the rule that found it; region and city are from the location file, where it agrees with a header."""
     zone = _read_time_zone(event, desk)
-    header = ""
+    header = region = ""
     if desk.request_headers and event.channel in _VISITORS_OWN_REQUEST:
-        header = _read_country_header(desk)
+        header, region = read_place(desk.request_headers)
     found = desk.knowledge.locations.find(event.ip)
     if header:
-        place, rule = (found if found.country == header else Location(country=header)), "proxy_header"
+        place, rule = _join_places(header, region, found), "proxy_header"
     elif found.country:
         place, rule = found, "location_file"
     else:
@@ -37,15 +32,11 @@ def find_place(event: Event, desk: Desk) -> Event:
     return replace(event, country=place.country, region=place.region, city=place.city, time_zone=zone, place_rule=rule)
 
 
-def _read_country_header(desk: Desk) -> str:
-    for name in COUNTRY_HEADERS:
-        said = desk.request_headers.get(name)
-        if not said:
-            continue
-        code = said.strip().upper()
-        if len(code) == 2 and code.isascii() and code.isalpha() and code not in _NO_COUNTRY:
-            return code
-    return ""
+def _join_places(country: str, region: str, found: Location) -> Location:
+    """The header's country and region; from the file what agrees with both."""
+    if found.country != country or (region and found.region and found.region != region):
+        return Location(country=country, region=region)
+    return replace(found, region=region) if region and not found.region else found
 
 
 def _read_time_zone(event: Event, desk: Desk) -> str:

@@ -27,7 +27,7 @@ from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
 from trackway.ids import read_event_index
 from trackway.outcome import Outcome, Reason, Refused
 from trackway.pipeline.consent import Consents
-from trackway.pipeline.desk import DEFAULT_POLICY, Desk, Duplicate, Knowledge
+from trackway.pipeline.desk import Desk, Duplicate, Knowledge
 from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.knowledge.locations import LocationFileError
 from trackway.pipeline.letters import note_conflict, set_damage_aside, set_event_aside, set_refusal_aside
@@ -45,7 +45,7 @@ from trackway.pipeline.work import Arrival, Repeat, Work, bury_submission, make_
 from trackway.profiles.decisions import apply_decisions
 from trackway.profiles.identifiers import ProfileKeys
 from trackway.profiles.people import Guards, People
-from trackway.profiles.policies import Policy
+from trackway.profiles.policies import DEFAULT_POLICY, Policy
 from trackway.profiles.policy_versions import read_policies
 from trackway.profiles.projection import project_profiles
 from trackway.records import Refusal, decode_record

@@ -13,11 +13,9 @@ DAY_MS = 86_400_000
 
 
 def name_visitor(event: Event, desk: Desk) -> Event:
-    """`a:` anonymous_id, else `u:` user_id, else `c:` contact_id, else `d:` and 16 hex digits.
+    """`a:` anonymous_id, else `u:` user_id, else `c:` contact_id, else the name of the day.
 
-    The last is a hash, keyed with the day's salt, of day, source, address and user agent; so it must run
-    before `cut_ip`. The salt is thrown away after its day, so that nobody can be followed from one day to the
-    next. Empty when neither an id nor an address nor a user agent is known: strangers are not one visitor.
+    That is hashed from the address, so it must run before `cut_ip`.
     """
     if event.anonymous_id:
         key = "a:" + event.anonymous_id
@@ -25,10 +23,19 @@ def name_visitor(event: Event, desk: Desk) -> Event:
         key = "u:" + event.user_id
     elif event.contact_id:
         key = "c:" + event.contact_id
-    elif event.ip or event.user_agent:
-        day = event.occurred_at // DAY_MS
-        seen = f"{day}\0{event.source}\0{event.ip}\0{event.user_agent}".encode("utf-8", "surrogatepass")
-        key = "d:" + blake2b(seen, digest_size=8, key=desk.visitor_salt).hexdigest()
     else:
-        key = ""
+        key = name_of_the_day(event, desk)
     return event if key == event.visitor_key else replace(event, visitor_key=key)
+
+
+def name_of_the_day(event: Event, desk: Desk) -> str:
+    """`d:` and 16 hex digits: a hash, keyed with the day's salt, of day, source, address and user agent.
+
+    The salt is thrown away after its day, so that nobody can be followed from one day to the next. Empty when
+    neither address nor user agent is known: strangers are not one visitor.
+    """
+    if not (event.ip or event.user_agent):
+        return ""
+    day = event.occurred_at // DAY_MS
+    seen = f"{day}\0{event.source}\0{event.ip}\0{event.user_agent}".encode("utf-8", "surrogatepass")
+    return "d:" + blake2b(seen, digest_size=8, key=desk.visitor_salt).hexdigest()

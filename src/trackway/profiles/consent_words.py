@@ -141,6 +141,11 @@ def said_by(event: Event) -> list[Statement]:
     return []
 
 
+def state_at(state: State, expires_at: int, now: int) -> State:
+    """A consent, or the wait for one, ends at `expires_at`; a withdrawal never does."""
+    return "expired" if state in ("granted", "pending") and 0 < expires_at <= now else state
+
+
 def resolve(stands: Mapping[Topic, Stand], asked: Topic) -> tuple[State, Topic] | None:
     """How `asked` stands, and by which topic; None when nothing was said of it.
 
@@ -157,7 +162,9 @@ def resolve(stands: Mapping[Topic, Stand], asked: Topic) -> tuple[State, Topic] 
     return stand.state, topic
 
 
-def tracking_state(statements: Iterable[Statement]) -> State | None:
-    """What statements made at one moment say of being tracked; None when nothing."""
-    found = resolve({said.topic: Stand(said.state, 0) for said in statements}, MEASURING)
+def tracking_state(statements: Iterable[Statement], now: int) -> State | None:
+    """What statements made at one moment say of being tracked at `now`; None when nothing."""
+    found = resolve(
+        {said.topic: Stand(state_at(said.state, said.expires_at, now), 0) for said in statements}, MEASURING
+    )
     return found[0] if found else None

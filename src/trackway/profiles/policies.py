@@ -112,9 +112,16 @@ class Policy:
     def __init__(self, rules: Sequence[Rule] = DEFAULT_RULES) -> None:
         self.rules = tuple(rules)
         self.decide = lru_cache(DECISIONS_REMEMBERED)(self._decide)
+        named = {place for rule in self.rules for place in rule.jurisdictions}
+        regions = named.union(*(GROUPS[group] for group in named & GROUPS.keys()))
+        self._countries_of_regions = frozenset(region[:2] for region in regions if region[2:3] == "-")
 
     def find_rule(self, country: str, region: str, purpose: str, source: str) -> Rule | None:
         return next((rule for rule in self.rules if rule.fits(country, region, purpose, source)), None)
+
+    def knows_regions_of(self, country: str) -> bool:
+        """Does a rule ask for a region of this country?"""
+        return country in self._countries_of_regions
 
     def _decide(
         self, country: str, region: str, purpose: str, source: str, state: str, gpc: bool, dnt: bool
@@ -140,6 +147,8 @@ class Policy:
             return Decision(rule.without_consent, rule.id, rule.mode, why)
         return Decision("store", rule.id, rule.mode, _WHY_STORED[rule.mode].format(place=place))
 
+
+DEFAULT_POLICY = Policy()
 
 _WHY_STORED: dict[Mode, str] = {
     "opt_in": "consent was granted",

@@ -38,6 +38,7 @@ from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Route, V
 from trackway.event import CHANNELS, Channel, Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.profiles.consent_words import read_statements
 from trackway.profiles.identifiers import read_sent_identifiers
 
 IDS = ("anonymous_id", "session_id", "user_id", "contact_id", "account_id", "instance_id", "dedupe_key")
@@ -195,7 +196,7 @@ class Unusual(Exception):
 def _build_clean(door: Event, event_id: str, item: CleanEvent, sent_ms: int | None) -> Event:
     """`door` holds what the collector knows of every event of the submission."""
     event_type = item.event_type.strip()
-    if not event_type:
+    if not event_type or (item.consent and read_statements(item.consent)[1]):
         raise Unusual
     said = parse_time_field(item.occurred_at, "occurred_at") if item.occurred_at else None
     sent = parse_time_field(item.sent_at, "sent_at") if item.sent_at else sent_ms
@@ -280,6 +281,9 @@ def _read_item(item: Item, submission: Submission, sent: int | None) -> dict[str
     unknown = item.unknown(KNOWN)
     if unknown:
         context = {**context, "unknown": unknown}
+    consent = item.object("consent")
+    if unread := read_statements(consent)[1]:
+        item.warnings.append(f"consent says no state (granted, withdrawn, pending, …) for {', '.join(unread)[:300]}")
     own_sent = item.time("sent_at")
     fields = {
         "event_type": event_type,
@@ -295,7 +299,8 @@ def _read_item(item: Item, submission: Submission, sent: int | None) -> dict[str
             (item.text("email"), item.text("phone"), item.text("email_hash")),
             item.at,
         ),
-        **{name: item.object(name) for name in ("traits", "account_traits", "consent")},
+        **{name: item.object(name) for name in ("traits", "account_traits")},
+        "consent": consent,
         "url": item.cut_text("url", LONGEST_URL),
         "referrer": item.cut_text("referrer", LONGEST_URL),
         "title": item.cut_text("title", LONGEST_TITLE),
@@ -353,6 +358,7 @@ def _word_verdict(verdict: Verdict) -> dict[str, object]:
         said["status"] = "duplicate" if verdict.outcome is Outcome.DUPLICATE else "accepted"
         if verdict.first_event_id:
             said["first_event_id"] = verdict.first_event_id
+        said |= verdict.stored_as_said
     if verdict.warnings:
         said["warnings"] = list(verdict.warnings)
     return said

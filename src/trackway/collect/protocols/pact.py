@@ -101,6 +101,7 @@ def _word_verdict(verdict: Verdict) -> dict[str, object]:
         "public_id": event_id,
         "status": "accepted",
         "duplicate": verdict.outcome is Outcome.DUPLICATE,
+        **verdict.stored_as_said,
     }
     if verdict.warnings:
         said["warnings"] = list(verdict.warnings)
