@@ -66,9 +66,10 @@ def test_an_anonymous_visitor_who_logs_in_is_that_person(world: World) -> None:
     assert world.people() == {frozenset({"user_id:anna", "anonymous_id:laptop", "anonymous_id:phone"})}
 
 
-def test_a_profile_is_named_by_its_smallest_node(world: World) -> None:
-    edge = world.link("user_id:anna", "anonymous_id:laptop")
-    assert set(world.resolve().profiles.values()) == {edge.a}
+def test_a_profile_is_named_by_its_strongest_identifier(world: World) -> None:
+    world.link("user_id:anna", "anonymous_id:laptop")
+    world.link("user_id:anna", "email:a@example.com")
+    assert set(world.resolve().profiles.values()) == {world.node("user_id:anna")}
 
 
 def test_two_user_ids_never_meet_through_a_shared_device(world: World) -> None:

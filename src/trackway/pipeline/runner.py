@@ -44,7 +44,7 @@ from trackway.pipeline.progress import (
 from trackway.pipeline.work import Arrival, Repeat, Work, bury_submission, make_outcome
 from trackway.profiles.decisions import apply_decisions
 from trackway.profiles.identifiers import ProfileKeys
-from trackway.profiles.people import Guards, People
+from trackway.profiles.people import People, read_guards
 from trackway.profiles.policies import DEFAULT_POLICY, Policy
 from trackway.profiles.policy_versions import read_policies
 from trackway.profiles.projection import project_profiles
@@ -351,8 +351,3 @@ class Pipeline:
             self._log.trim(stream, position, keep_since)
         self._keys.expire(self._window_start())
         forget_old_letters(self._state, self._clock() - self._settings.dead_letter_days * DAY_MS)
-
-
-def read_guards(settings: Settings) -> Guards:
-    words = (word.strip().lower() for word in settings.blocked_identifiers.split(","))
-    return Guards(settings.identity_cap, settings.identity_hub, frozenset(word for word in words if word))

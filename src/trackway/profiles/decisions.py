@@ -80,11 +80,11 @@ def list_waiting(connection: Connection) -> list[Decision]:
     ]
 
 
-def list_applied(connection: Connection, workspace: str, edges: list[str]) -> list[dict[str, Any]]:
+def list_applied(connection: Connection, edges: list[str]) -> list[dict[str, Any]]:
     """Who decided what about these edges, oldest first."""
     query = (
         select(DECISIONS)
-        .where(DECISIONS.c.workspace == workspace, DECISIONS.c.edge.in_(edges), DECISIONS.c.applied_at.is_not(None))
+        .where(DECISIONS.c.edge.in_(edges), DECISIONS.c.applied_at.is_not(None))
         .order_by(DECISIONS.c.applied_at)
     )
     return [

@@ -135,7 +135,11 @@ def resolve(
     hubs: frozenset[bytes] = frozenset(),
     cap: int = DEFAULT_CAP,
 ) -> Resolution:
-    """Profiles of `nodes`. Every edge's ends must be among them; a profile's id is its smallest node."""
+    """Profiles of `nodes`. Every edge's ends must be among them.
+
+    A profile's id is the node of its strongest identifier, the smallest where there are several: so
+    that a person keeps their id while devices come and go.
+    """
     standings: dict[str, Standing] = {}
     usable: list[Edge] = []
     for edge in edges:
@@ -157,7 +161,11 @@ def resolve(
             standings[edge.id] = Standing(EdgeState.QUARANTINED if why else EdgeState.ACTIVE, why)
             if not why:
                 final.join(edge.a, edge.b)
-    return Resolution({node: final.find(node) for node in nodes}, standings)
+    profiles: dict[bytes, bytes] = {}
+    for members in final.groups(nodes).values():
+        name = min(members, key=lambda node: (KINDS[nodes[node].kind].rank, node))
+        profiles |= dict.fromkeys(members, name)
+    return Resolution(profiles, standings)
 
 
 def _judge(

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from sqlalchemy import Connection, Row, and_, or_, select
 
 from trackway.control.database import add_up
-from trackway.profiles.graph import Edge, Resolution, Verdict
+from trackway.profiles.graph import Edge, EdgeState, Resolution, Standing, Verdict, Why
 from trackway.profiles.identifiers import Identifier
 from trackway.profiles.tables import EDGES, IDENTITIES, TRAITS
 from trackway.profiles.traits import Register, decode_register, encode_register
@@ -112,6 +112,15 @@ def _read_edges_of(connection: Connection, nodes: Collection[bytes], hubs: Colle
         approved = and_(EDGES.c.verdict == Verdict.APPROVED.value, or_(EDGES.c.a.in_(chunk), EDGES.c.b.in_(chunk)))
         for row in connection.execute(select(EDGES).where(approved)):
             yield read_edge(row)
+
+
+def read_standings(connection: Connection, ids: Collection[str]) -> dict[str, Standing]:
+    """What each edge does, as the last resolution left it."""
+    found: dict[str, Standing] = {}
+    for chunk in in_chunks(ids):
+        for row in connection.execute(select(EDGES.c.id, EDGES.c.state, EDGES.c.why).where(EDGES.c.id.in_(chunk))):
+            found[row.id] = Standing(EdgeState(row.state), Why(row.why))
+    return found
 
 
 def read_traits(connection: Connection, nodes: Collection[bytes]) -> dict[tuple[bytes, str], Register]:

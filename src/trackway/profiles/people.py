@@ -40,6 +40,7 @@ from trackway.profiles.ledger import (
 )
 from trackway.profiles.tables import IDENTITIES
 from trackway.profiles.traits import Evidence, Register, encode_register, merge, read_registers
+from trackway.settings import Settings
 
 K = TypeVar("K", bound=Hashable)
 
@@ -53,6 +54,11 @@ class Guards(Struct, frozen=True):
     cap: int = DEFAULT_CAP
     hub: int = DEFAULT_HUB
     blocked: frozenset[str] = frozenset()
+
+
+def read_guards(settings: Settings) -> Guards:
+    words = (word.strip().lower() for word in settings.blocked_identifiers.split(","))
+    return Guards(settings.identity_cap, settings.identity_hub, frozenset(word for word in words if word))
 
 
 class Link(Struct, frozen=True):

@@ -3,8 +3,8 @@
 Station 5 of the road, between plan and run. A value never becomes part of the text: it travels as
 a named ClickHouse parameter. `tests/query/golden/` shows every text that can come out.
 
-A file may hold two marks: `/* event columns */` becomes the columns of an `Event`, `/* filters */`
-the chosen filters, each as `AND …` on a line of its own.
+A file may hold three marks: `/* sessions */` becomes the query `sql/sessions.sql`, `/* event columns */`
+the columns of an `Event`, `/* filters */` the chosen filters, each as `AND …` on a line of its own.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from trackway.event import Event
 from trackway.store.client import EventStore
-from trackway.store.rows import MONEY_FIELDS, MONEY_PARTS, OBJECT_FIELDS, PROFILE_FIELDS
+from trackway.store.rows import MONEY_FIELDS, OBJECT_FIELDS, PROFILE_FIELDS
 
 # A question that takes longer is ended by the engine; nobody waits for its answer any more.
 SETTINGS = {"max_execution_time": 20}
@@ -27,6 +27,7 @@ OBJECTS = OBJECT_FIELDS
 
 COLUMNS_MARK = "/* event columns */"
 FILTERS_MARK = "/* filters */"
+SESSIONS_MARK = "/* sessions */"
 
 
 class Filter(Enum):
@@ -34,6 +35,13 @@ class Filter(Enum):
 
     EVENT_TYPE = "event_type = {event_type:String}"
     SOURCE = "source = {source:String}"
+    PROFILE_KEYS = "profile_key IN {keys:Array(UUID)}"
+    # An account's events: those that name it, and those of the people who were seen with it.
+    ACCOUNT = "(account_id = {account:String} OR profile_key IN {keys:Array(UUID)})"
+    OCCURRED_FROM = "occurred_at >= fromUnixTimestamp64Milli({occurred_from:Int64}, 'UTC')"
+    BEFORE_MOMENT = (
+        "(occurred_at, event_id) < (fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC'), {before_event:UUID})"
+    )
     RECEIVED_FROM = "received_at >= fromUnixTimestamp64Milli({received_from:Int64}, 'UTC')"
     # The first line is what the index on received_at can use, the second is the condition.
     BEFORE_PLACE = (
@@ -75,7 +83,8 @@ def list_event_columns() -> str:
         elif field in PROFILE_FIELDS:
             columns.append(f"toString({field}) AS {field}_text")
         elif field in MONEY_FIELDS:
-            columns.append(f"toInt64({field} * {MONEY_PARTS}) AS {field}_parts")
+            # The decimal's own integer: multiplying overflows it above 92 billion.
+            columns.append(f"reinterpretAsInt64({field}) AS {field}_parts")
         else:
             columns.append(field)
     return ",\n    ".join(columns)
@@ -86,7 +95,7 @@ def compile_query(
 ) -> Query:
     """The query `sql/<name>.sql` with `filters`, each with the values of its own parameters."""
     chosen = filters or {}
-    text = read_sql(name).replace(COLUMNS_MARK, list_event_columns())
+    text = read_sql(name).replace(SESSIONS_MARK, read_sql("sessions")).replace(COLUMNS_MARK, list_event_columns())
     lines = "\n    ".join(f"AND {f.value}" for f in Filter if f in chosen)
     bound = dict(parameters)
     for values in chosen.values():

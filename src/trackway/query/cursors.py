@@ -52,7 +52,22 @@ class LiveCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
         return LiveCursor(stored_at, (*kept, place))
 
 
-def encode_cursor(cursor: ListCursor | LiveCursor) -> str:
+class SessionCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="session"):
+    """The last session of a page, which runs by when sessions began, then id, then person, downwards."""
+
+    started: _Moment
+    session: str
+    person: str
+
+
+class TimelineCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="timeline"):
+    """The last event of a page of a timeline, which runs by when events occurred, then id, downwards."""
+
+    occurred_at: _Moment
+    event_id: str
+
+
+def encode_cursor(cursor: ListCursor | LiveCursor | SessionCursor | TimelineCursor) -> str:
     payload = msgspec.json.encode(cursor)
     check = crc32(payload).to_bytes(_CHECK_BYTES, "big")
     return base64.urlsafe_b64encode(check + payload).decode().rstrip("=")
@@ -78,4 +93,16 @@ def decode_list_cursor(text: str) -> ListCursor:
 def decode_live_cursor(text: str, field: str = "cursor") -> LiveCursor:
     """QuestionError when the text was not made by `encode_cursor` of a LiveCursor."""
     cursor: LiveCursor = _decode(text, LiveCursor, field, "the field `id` of a live event")
+    return cursor
+
+
+def decode_session_cursor(text: str) -> SessionCursor:
+    """QuestionError when the text was not made by `encode_cursor` of a SessionCursor."""
+    cursor: SessionCursor = _decode(text, SessionCursor, "cursor", "the field `next` of an answer")
+    return cursor
+
+
+def decode_timeline_cursor(text: str) -> TimelineCursor:
+    """QuestionError when the text was not made by `encode_cursor` of a TimelineCursor."""
+    cursor: TimelineCursor = _decode(text, TimelineCursor, "cursor", "the field `next` of an answer")
     return cursor

@@ -1,6 +1,8 @@
 -- How many visitors and sessions there were since a moment; bots are left out.
 -- A session is the sender's session_id; where it gave none, the events of one visitor with no pause
 -- of more than 30 minutes between them. Order of arrival does not matter: it is counted from times.
+-- The live page asks this every few seconds. The whole definition (sessions.sql: campaigns, events that
+-- join a client's session) gives nearly the same number and takes 3 times as long, 9 without session ids.
 SELECT
     countIf(visitor_key != '') AS visitors,
     sum(named + if(empty(times), 0, 1 + arrayCount(pause -> pause > 30 * 60 * 1000, arrayDifference(arraySort(times)))))
