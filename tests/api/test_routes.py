@@ -35,6 +35,19 @@ def test_events_are_listed_filtered_and_paged(api) -> None:  # type: ignore[no-u
     assert [e["event_type"] for e in api.get("/api/v1/events").json["items"]] == ["page_view"] * 5 + ["purchase"]
 
 
+def test_sessions_are_listed_and_paged(api) -> None:  # type: ignore[no-untyped-def]
+    now = now_ms()
+    source = api.installation.add_source("shop")
+    for name, ago in (("s1", 5_000), ("s2", 3_000)):
+        api.installation.store_events(source, [now - ago, now - ago + 1000], session_id=name, visitor_key="a:1")
+    first = api.get("/api/v1/sessions?limit=1&hours=1")
+    assert first.status == 200
+    assert [(s["session_id"], s["events"], s["duration_ms"]) for s in first.json["items"]] == [("s2", 2, 1000)]
+    second = api.get(f"/api/v1/sessions?cursor={quote(first.json['next'])}").json
+    assert [(s["session_id"], s["rebuilt"]) for s in second["items"]] == [("s1", False)]
+    assert second["next"] is None
+
+
 def test_properties_come_back_as_the_bytes_that_were_accepted(api) -> None:  # type: ignore[no-untyped-def]
     api.installation.store_events(
         api.installation.add_source("shop"), [now_ms()], properties={"z": 1, "a": 1.0, "n": None, "deep": [{"b": {}}]}

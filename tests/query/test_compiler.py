@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trackway.query.compiler import COLUMNS_MARK, FILTERS_MARK, Filter, compile_query, read_sql
+from trackway.query.compiler import COLUMNS_MARK, FILTERS_MARK, SESSIONS_MARK, Filter, compile_query, read_sql
 from trackway.query.events import find_events
 from trackway.query.kpis import count_by_minute
 from trackway.testing.installation import Installation
@@ -19,12 +19,14 @@ UPDATE = "TRACKWAY_UPDATE_GOLDEN"
 
 FILES = sorted(file.name.removesuffix(".sql") for file in resources.files("trackway.query").joinpath("sql").iterdir())
 
-COMPOSED = [name for name in FILES if COLUMNS_MARK in read_sql(name) or FILTERS_MARK in read_sql(name)]
+MARKS = (COLUMNS_MARK, FILTERS_MARK, SESSIONS_MARK)
+COMPOSED = [name for name in FILES if any(mark in read_sql(name) for mark in MARKS)]
 
 CASES: dict[str, tuple[str, tuple[Filter, ...]]] = {
     **{name: (name, ()) for name in COMPOSED},
     **{f"list_events+{f.name.lower()}": ("list_events", (f,)) for f in Filter if f is not Filter.SETTLED},
     "list_events+all": ("list_events", tuple(f for f in Filter if f is not Filter.SETTLED)),
+    "list_sessions+profile_keys": ("list_sessions", (Filter.PROFILE_KEYS,)),
     "count_by_minute+event_type": ("count_by_minute", (Filter.EVENT_TYPE,)),
     "count_stored_by_source+settled": ("count_stored_by_source", (Filter.SETTLED,)),
     "count_outcomes_by_source+settled": ("count_outcomes_by_source", (Filter.SETTLED,)),
@@ -68,8 +70,7 @@ def test_every_query_says_at_its_head_what_it_answers_and_names_its_workspace(na
 @pytest.mark.parametrize("name", FILES)
 def test_no_mark_is_left_in_a_compiled_query(name: str) -> None:
     text = compile_query(name, {}).sql
-    assert COLUMNS_MARK not in text
-    assert FILTERS_MARK not in text
+    assert [mark for mark in MARKS if mark in text] == []
 
 
 def test_the_order_in_which_filters_are_asked_for_does_not_change_the_text() -> None:

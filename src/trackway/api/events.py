@@ -1,4 +1,4 @@
-"""Routes that ask about events, sources and the books: each answer asks one question.
+"""Routes that ask about events, sessions, sources and the books: each answer asks one question.
 
 They run in a thread, because the store and the state answer synchronously.
 """
@@ -10,6 +10,7 @@ from trackway.api.route import PREFIX, Answer, ApiRoute, Values
 from trackway.query.books import balance_books
 from trackway.query.events import find_event, find_events
 from trackway.query.kpis import count_by_minute, count_event_types
+from trackway.query.sessions import find_sessions
 from trackway.query.sources import describe_sources
 
 
@@ -26,6 +27,10 @@ def explain_event(desk: ServerDesk, values: Values) -> Answer:
             "event_id",
         )
     return found
+
+
+def list_sessions(desk: ServerDesk, values: Values) -> Answer:
+    return find_sessions(desk.store, desk.workspace, desk.clock(), **values)
 
 
 def list_sources(desk: ServerDesk, values: Values) -> Answer:
@@ -59,6 +64,16 @@ EVENT_ROUTES: tuple[ApiRoute, ...] = (
         list_events,
     ),
     ApiRoute(f"{PREFIX}/events/{{event_id}}", "What became of one event", (), explain_event),
+    ApiRoute(
+        f"{PREFIX}/sessions",
+        "Sessions of everyone, newest first",
+        (
+            Parameter("hours", 24, "How far back, 1 to 8,784"),
+            Parameter("limit", 50, "How many sessions, 1 to 1,000"),
+            Parameter("cursor", "", "The field `next` of the page before"),
+        ),
+        list_sessions,
+    ),
     ApiRoute(f"{PREFIX}/sources", "The sources and how alive they are", (), list_sources),
     ApiRoute(
         f"{PREFIX}/kpis",

@@ -28,6 +28,7 @@ from trackway.pipeline import (
     consent,
     devices,
     duplicates,
+    money,
     people,
     places,
     referrers,
@@ -84,6 +85,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "classify_referrer", "Says what kind of place the visit came from", referrers.FILLS, referrers.classify_referrer
     ),
+    Stage("read_revenue", "Reads amount and currency of a purchase or conversion", money.FILLS, money.read_revenue),
 )
 
 

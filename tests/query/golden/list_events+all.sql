@@ -71,6 +71,9 @@ WHERE workspace = {workspace:String}
     AND event_type = {event_type:String}
     AND source = {source:String}
     AND profile_key IN {keys:Array(UUID)}
+    AND (account_id = {account:String} OR profile_key IN {keys:Array(UUID)})
+    AND occurred_at >= fromUnixTimestamp64Milli({occurred_from:Int64}, 'UTC')
+    AND (occurred_at, event_id) < (fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC'), {before_event:UUID})
     AND received_at >= fromUnixTimestamp64Milli({received_from:Int64}, 'UTC')
     AND received_at <= fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')
     AND (received_at, log_segment, log_record, log_index)
