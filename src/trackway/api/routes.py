@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from trackway.api.access import check_access
 from trackway.api.bodies import read_body
+from trackway.api.consent import CONSENT_ROUTES
 from trackway.api.desk import ServerDesk
 from trackway.api.events import EVENT_ROUTES
 from trackway.api.live import stream_live
@@ -49,7 +50,7 @@ NOT_AVAILABLE: tuple[tuple[type[Exception], ApiError], ...] = (
 )
 
 
-API_ROUTES: tuple[ApiRoute, ...] = (*EVENT_ROUTES, *PEOPLE_ROUTES)
+API_ROUTES: tuple[ApiRoute, ...] = (*EVENT_ROUTES, *PEOPLE_ROUTES, *CONSENT_ROUTES)
 
 
 async def answer_request(routes: Mapping[str, ApiRoute], request: Request) -> Response:

@@ -27,6 +27,7 @@ from trackway.app.supervisor import find_store_url
 from trackway.clock import Clock, now_ms
 from trackway.collect.addresses import Proxies
 from trackway.collect.collector import Collector, remember_unsettled
+from trackway.collect.consent_routes import ConsentRoutes
 from trackway.collect.credentials import KeyRing
 from trackway.collect.limits import read_limits
 from trackway.collect.protocols import PROTOCOLS
@@ -89,6 +90,7 @@ class Front:
         self.feed = LiveFeed(self._store, FIRST_WORKSPACE)
         self.health = Health(self._folder, self._store)
         self._collector: Collector | None = None
+        self._consents: ConsentRoutes | None = None
         self._writer: LogWriter | None = None
         routes: list[BaseRoute] = [
             Route("/", lambda _: RedirectResponse("/app/")),
@@ -104,8 +106,11 @@ class Front:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         collector = self._collector
+        consents = self._consents
         if scope["type"] == "http" and collector is not None and collector.owns(scope["path"]):
             await collector(scope, receive, send)
+        elif scope["type"] == "http" and consents is not None and consents.owns(scope["path"]):
+            await consents(scope, receive, send)
         else:
             await self.pages(scope, receive, send)
 
@@ -142,6 +147,7 @@ class Front:
         self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)
         self._collector = Collector(PROTOCOLS, limits, keys, memory, writer, proxies, now_ms)
+        self._consents = ConsentRoutes(self._state, keys, self._collector, limits, now_ms)
         tasks = [
             asyncio.create_task(t)
             for t in (keys.watch(), self._settle(memory, index, self._collector), self.health.watch())
@@ -149,7 +155,7 @@ class Front:
         try:
             yield
         finally:
-            self._collector = None
+            self._collector = self._consents = None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

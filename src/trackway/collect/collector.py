@@ -37,6 +37,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 RETRY_AFTER_S = b"2"
+NO_HEADERS: Mapping[str, str] = {}
 KEPT_OF_A_REFUSED_BODY = 4096
 
 
@@ -135,14 +136,23 @@ class Collector:
             await self._make_durable(counted, verdicts)
         return protocol.reply(parsed, verdicts)
 
-    async def record(self, protocol: Protocol, source: Source, body: bytes) -> Reply:
-        """Events of our own, in the dialect `protocol`: parsed, judged and made durable like everyone's, and trusted.
+    async def record(
+        self,
+        protocol: Protocol,
+        source: Source,
+        body: bytes,
+        *,
+        scope: Scope | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Reply:
+        """Events of our own, in the dialect `protocol`: parsed, judged and made durable like everyone's.
 
+        They are trusted, unless `scope` and `headers` say who sent the request that they come from.
         Refused when the log does not take them, or the body holds none.
         """
-        scope: Scope = {"client": None}
-        request = Request(method="POST", path=protocol.routes[0].path, query="", headers={}, body=body)
-        submission = self._make_submission(scope, request, body, protocol, KeyHolder(source, trusted=True))
+        request = Request(method="POST", path=protocol.routes[0].path, query="", headers=headers, body=body)
+        holder = KeyHolder(source, trusted=scope is None)
+        submission = self._make_submission(scope or {"client": None}, request, body, protocol, holder)
         parsed = protocol.parse(submission, body, source, self._limits)
         verdicts = self._memory.judge(parsed)
         left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))

@@ -20,6 +20,7 @@ from trackway.pipeline.anonymity import make_anonymous
 from trackway.pipeline.desk import Desk, Dropped
 from trackway.profiles.consent_words import (
     CONSENT_UPDATED,
+    LONGEST_NAME,
     MEASURING,
     Statement,
     resolve,
@@ -168,7 +169,7 @@ class Consents:
             workspace=event.workspace,
             source=event.source,
             nodes=nodes,
-            jurisdiction=event.region or event.country,
+            jurisdiction=event.region or event.country or _read_said(event, "jurisdiction")[:10].upper(),
             occurred_at=event.occurred_at,
             statements=kept,
             proof=proof,
@@ -191,4 +192,13 @@ def make_proof(event: Event, key: bytes) -> dict[str, str]:
         proof["ip_hash"] = blake2b(event.ip.encode("utf-8", "surrogatepass"), digest_size=16, key=key).hexdigest()
     if event.user_agent:
         proof["user_agent"] = event.user_agent[:LONGEST_USER_AGENT]
+    for name in ("text_version", "recorded_by"):
+        if said := _read_said(event, name):
+            proof[name] = said
     return proof
+
+
+def _read_said(event: Event, name: str) -> str:
+    """A property of a consent that a back end, or somebody through the API, recorded for a person."""
+    value = event.properties.get(name) if event.trusted and event.event_type == CONSENT_UPDATED else None
+    return value[:LONGEST_NAME] if isinstance(value, str) else ""

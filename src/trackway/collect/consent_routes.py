@@ -1,0 +1,203 @@
+"""Consent in two dialects' own words: `POST /v1/consent/check` (Pact), `POST /customer/consent` (Tracardi).
+
+Beside the road: a check reads the ledger and leaves nothing; a statement becomes an event on the
+log. Sources of the rules: docs/reference/consent.md.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy.exc import OperationalError
+
+from trackway.clock import Clock
+from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
+from trackway.collect.collector import Collector, Scope, Send, refusal_headers, send_reply
+from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
+from trackway.collect.credentials import KeyRing
+from trackway.collect.limits import LONGEST_ID, Limits
+from trackway.collect.protocol import Reply, Request, json_reply
+from trackway.collect.protocols.native import NATIVE
+from trackway.collect.protocols.pact import PACT
+from trackway.control.database import State
+from trackway.control.sources import PUBLIC_CHANNELS, list_sources
+from trackway.control.workspaces import list_workspaces
+from trackway.event import Source
+from trackway.outcome import Reason, Refused, Rejection, refuse
+from trackway.profiles.consent_check import NoIdentifier, check_consent, read_identifier
+from trackway.profiles.consent_words import CHANNELS, CONSENT_UPDATED, Topic, read_statements
+from trackway.profiles.identifiers import ProfileKeys, is_blocked, normalise, read_profile_id
+
+LOG = logging.getLogger(__name__)
+
+CHECK = "/v1/consent/check"
+TELL = "/customer/consent"
+METHODS = ("POST",)
+
+# Pact's names for who is asked about.
+_WHO = {
+    "contact_id": "contact_id",
+    "distinct_id": "anonymous_id",
+    "email": "email",
+    "phone": "phone",
+    "user_id": "user_id",
+}
+_CHECK_FIELDS = frozenset((*_WHO, "channel", "purpose", "jurisdiction"))
+DENIED = json_reply(403, {"detail": "Access denied"})
+
+
+class ConsentRoutes:
+    """Both routes of one process."""
+
+    def __init__(self, state: State, keys: KeyRing, collector: Collector, limits: Limits, clock: Clock) -> None:
+        self._state, self._keys, self._collector, self._limits, self._clock = state, keys, collector, limits, clock
+
+    def owns(self, path: str) -> bool:
+        return path in (CHECK, TELL)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["method"] == "OPTIONS":
+            await send_reply(send, Reply(204, b""), answer_preflight(headers, METHODS))
+            return
+        cors = echo_origin(headers.get("origin", ""))
+        answer = self._answer_check if scope["path"] == CHECK else self._take_statement
+        try:
+            if scope["method"] not in METHODS:
+                raise refuse(Reason.METHOD_NOT_ALLOWED, f"{scope['path']} takes POST, not {scope['method'][:20]}")
+            reply = await answer(scope, await self._read(scope, headers, receive))
+        except Refused as refused:
+            reply = PACT.refuse(refused.rejection)
+            cors += refusal_headers(refused.rejection, METHODS)
+        except OperationalError as error:
+            LOG.warning("%s: no answer: %s", scope["path"], error)
+            rejection = Rejection(
+                reason=Reason.INTERNAL_ERROR, message="the relational state does not answer now; send it again"
+            )
+            reply = PACT.refuse(rejection)
+            cors += refusal_headers(rejection, METHODS)
+        except ClientGone:
+            return
+        await send_reply(send, reply, cors)
+
+    async def _read(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Request:
+        packed = await read_body(receive, headers.get("content-length"), self._limits)
+        body = unpack_body(packed, headers.get("content-encoding", ""), self._limits)
+        query = scope["query_string"].decode("latin-1")
+        return Request(method="POST", path=scope["path"], query=query, headers=headers, body=body)
+
+    async def _answer_check(self, scope: Scope, request: Request) -> Reply:
+        key = request.bearer()
+        if not key:
+            raise refuse(Reason.MISSING_KEY, "send a Pact key as `Authorization: Bearer KEY`")
+        holder = await self._keys.find(key)
+        if holder is None or holder.source.protocol != PACT.name:
+            raise refuse(Reason.UNKNOWN_KEY, "no Pact source has this key")
+        if not holder.trusted:
+            # How a person stands is nothing for whoever can read a page's source.
+            raise refuse(Reason.SOURCE_DISABLED, "a browser key may not ask for consent; use a secret one")
+        if not holder.source.enabled:
+            raise refuse(Reason.SOURCE_DISABLED, f"the source {holder.source.name!r} is switched off")
+        asked = read_question(request.body)
+        return json_reply(200, await asyncio.to_thread(self._check, holder.source, asked))
+
+    def _check(self, source: Source, asked: Mapping[str, str]) -> Mapping[str, object]:
+        jurisdiction = asked.get("jurisdiction", "").upper()
+        identifiers = []
+        for name, kind in _WHO.items():
+            if value := asked.get(name, ""):
+                try:
+                    identifiers.append(read_identifier(kind, value, jurisdiction[:2]))
+                except NoIdentifier as error:
+                    raise refuse(Reason.OUT_OF_RANGE, str(error), field=name) from None
+        if not identifiers:
+            raise refuse(Reason.MISSING_FIELD, f"one of {', '.join(_WHO)} is required", field="contact_id")
+        channel = asked.get("channel", "").lower()
+        if channel not in CHANNELS:
+            raise refuse(Reason.OUT_OF_RANGE, f"channel must be one of {', '.join(CHANNELS)}", field="channel")
+        topic = Topic(channel, asked.get("purpose", ""))
+        checked = check_consent(
+            self._state,
+            source.workspace,
+            identifiers,
+            topic,
+            jurisdiction=jurisdiction,
+            source=source.id,
+            now=self._clock(),
+        )
+        return msgspec.structs.asdict(checked)
+
+    async def _take_statement(self, scope: Scope, request: Request) -> Reply:
+        body = read_json_object(request.body)
+        source_id, session, profile = (_read_id(body, name) for name in ("source", "session", "profile"))
+        consents = body.get("consents")
+        if not isinstance(consents, dict) or not consents or read_statements(consents)[1]:
+            raise refuse(Reason.WRONG_TYPE, "consents must say true or false of each consent id", field="consents")
+        source = await asyncio.to_thread(
+            self._find_source, source_id, session, profile, request.headers.get("origin", "")
+        )
+        if source is None:
+            return DENIED
+        event = {
+            "event_type": CONSENT_UPDATED,
+            "session_id": session,
+            "identifiers": {"profile_id": profile},
+            "consent": consents,
+        }
+        # The event that is logged is ours, and not packed as the request was.
+        headers = {name: value for name, value in request.headers.items() if name != "content-encoding"}
+        body_of_ours = msgspec.json.encode(event)
+        reply = await self._collector.record(NATIVE, source, body_of_ours, scope=scope, headers=headers)
+        if reply.status != 200:
+            return reply
+        return json_reply(200, {"saved": 1, "errors": [], "ids": [profile]})
+
+    def _find_source(self, source_id: str, session: str, profile: str, origin: str) -> Source | None:
+        """None where one of the three cannot be: nobody sends a key here, so only a page's source is believed."""
+        source = next((s for s in list_sources(self._state) if s.id == source_id), None)
+        if source is None or not source.enabled or source.channel not in PUBLIC_CHANNELS:
+            return None
+        if is_blocked(session) or not normalise("profile_id", profile) or not allows_origin(source, origin):
+            return None
+        keys = next(ProfileKeys(w.hash_key) for w in list_workspaces(self._state) if w.id == source.workspace)
+        return source if keys.issued(read_profile_id(profile)) else None
+
+
+def read_question(body: bytes) -> dict[str, str]:
+    """The fields of a check, all of them text."""
+    found = read_json_object(body)
+    unknown = sorted(set(found) - _CHECK_FIELDS)
+    if unknown:
+        known = ", ".join(sorted(_CHECK_FIELDS))
+        raise refuse(
+            Reason.OUT_OF_RANGE, f"there is no field {unknown[0][:60]!r}; known: {known}", field=unknown[0][:60]
+        )
+    asked = {}
+    for name, value in found.items():
+        if value is None:
+            continue
+        text = str(value) if type(value) is int else value
+        if not isinstance(text, str) or len(text) > LONGEST_ID:
+            raise refuse(Reason.WRONG_TYPE, f"{name} must be a text of at most {LONGEST_ID} characters", field=name)
+        asked[name] = text.strip()
+    return asked
+
+
+def read_json_object(body: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise refuse(Reason.INVALID_JSON, f"the body is not JSON: {str(error)[:200]}") from None
+    if not isinstance(found, dict):
+        raise refuse(Reason.WRONG_TYPE, "the body must be a JSON object")
+    return found
+
+
+def _read_id(body: Mapping[str, Any], name: str) -> str:
+    part = body.get(name)
+    value = part.get("id") if isinstance(part, dict) else None
+    if not isinstance(value, str) or not value or len(value) > LONGEST_ID:
+        raise refuse(Reason.MISSING_FIELD, f"{name} must be an object with an id", field=f"{name}.id")
+    return value
