@@ -211,3 +211,10 @@ def test_a_dead_letter_whose_row_is_gone_is_still_told(installation: Installatio
 def test_what_is_no_event_id_is_refused(installation: Installation, text: str) -> None:
     with pytest.raises(QuestionError, match="is no event id"):
         explain(installation, text)
+
+
+def test_the_largest_amount_of_money_is_listed(installation: Installation) -> None:
+    source = installation.add_source("shop")
+    installation.store_events(source, [NOW], event_type="purchase", revenue=9_000_000_000_000_000, currency="EUR")
+    (event,) = find_events(installation.store, installation.workspace)["items"]
+    assert (event["revenue"], event["currency"]) == (900_000_000_000.0, "EUR")
