@@ -34,6 +34,7 @@ WORDS = """
 | books | received = stored + duplicate + dropped + dead-lettered + in flight, per source and minute | |
 | transport key | a sender's retry key (`dedupe_key`): counts within a window | dedupe_key (Pact), events[].id (Tracardi) |
 | business key | `order_id` or `conversion_id`: counts for ever | order_id, conversion_id (Tracify), orderId (Clarm) |
+| session | one visit of one person, rebuilt from events whenever somebody asks ([sessions](sessions.md)) | |
 | profile | the stitched person | profile (Tracardi), contact (Pact), visitor (Clarm), shopper (Orbee) |
 """
 
