@@ -1,4 +1,4 @@
-"""What one record of the log holds: a submission, or word of a refusal, as MessagePack.
+"""What one record of the log holds: a submission, word of a refusal, or nothing any more, as MessagePack.
 
 The log itself stores bytes and knows nothing of this.
 """
@@ -31,15 +31,33 @@ class Accepted(Struct, frozen=True, array_like=True, tag="submission"):
     submission: Submission
 
 
+class Erased(Struct, frozen=True, array_like=True, tag="erased"):
+    """A record that was overwritten because of a person's erasure; everyone passes over it."""
+
+    filling: bytes
+
+
+# An array of two, the tag, and bytes whose length takes four bytes whatever it is.
+_ERASED_HEAD = b"\x92\xa6erased\xc6"
+_LENGTH_BYTES = 4
+
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER: "msgspec.msgpack.Decoder[Accepted | Refusal]" = msgspec.msgpack.Decoder(Accepted | Refusal)
+_DECODER: "msgspec.msgpack.Decoder[Accepted | Refusal | Erased]" = msgspec.msgpack.Decoder(Accepted | Refusal | Erased)
 
 
 def encode_record(record: Submission | Refusal) -> bytes:
     return _ENCODER.encode(Accepted(record) if isinstance(record, Submission) else record)
 
 
-def decode_record(payload: bytes) -> Submission | Refusal:
+def encode_erased(length: int) -> bytes:
+    """An `Erased` of exactly `length` bytes. ValueError below 13, which no submission or refusal is."""
+    filling = length - len(_ERASED_HEAD) - _LENGTH_BYTES
+    if filling < 0:
+        raise ValueError(f"an erased record takes at least {length - filling} bytes, not {length}")
+    return _ERASED_HEAD + filling.to_bytes(_LENGTH_BYTES, "big") + bytes(filling)
+
+
+def decode_record(payload: bytes) -> Submission | Refusal | Erased:
     """msgspec.DecodeError or ValidationError when `payload` is no record of this version."""
     record = _DECODER.decode(payload)
     return record.submission if isinstance(record, Accepted) else record

@@ -67,6 +67,20 @@ class CrashableDisk:
         self.handles[self.next_handle] = inode
         return self.next_handle
 
+    def open_again(self, path: Path) -> int:
+        self._maybe_fail("open_again")
+        self.next_handle += 1
+        self.handles[self.next_handle] = self._find(path)
+        return self.next_handle
+
+    def overwrite(self, handle: int, offset: int, data: bytes) -> None:
+        inode = self.handles[handle]
+        if "overwrite" in self.failures:
+            part = data[: self.random.randrange(len(data) + 1)]
+            inode.cached[offset : offset + len(part)] = part
+        self._maybe_fail("overwrite")
+        inode.cached[offset : offset + len(data)] = data
+
     def append(self, handle: int, data: bytes) -> None:
         inode = self.handles[handle]
         if "append" in self.failures:

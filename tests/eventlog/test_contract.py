@@ -238,3 +238,54 @@ def test_a_waiter_that_gives_up_does_not_disturb_the_others(any_log: LogUnderTes
 
     asyncio.run(cancel_one())
     assert [r.payload for r in read_all(any_log.open_reader(), "0", Position.start())] == [b"first", b"second"]
+
+
+def zeros(length: int) -> bytes:
+    return bytes(length)
+
+
+def test_erased_records_keep_their_places_and_everyone_else_their_bytes(any_log: LogUnderTest) -> None:
+    async def append() -> list[RecordPlace]:
+        async with any_log.open_writer("0", segment_bytes=1_000) as writer:
+            return [await writer.append(b"%02d" % n * 30) for n in range(40)]
+
+    places = asyncio.run(append())
+    reader = any_log.open_reader()
+    end = Position.start()
+    while (batch := reader.read("0", end)).next != end:
+        end = batch.next
+    gone = [places[0], places[7], places[39], RecordPlace(places[0].segment, 999), RecordPlace(1, 0)]
+
+    assert reader.erase("0", gone, end, zeros) == 3
+    assert reader.erase("0", gone, end, zeros) == 3
+    expected = [bytes(60) if n in (0, 7, 39) else b"%02d" % n * 30 for n in range(40)]
+    records = read_all(any_log.open_reader(), "0", Position.start())
+    assert [record.payload for record in records] == expected
+    assert [RecordPlace(record.segment, record.ordinal) for record in records] == places
+
+
+def test_what_a_reader_has_not_passed_is_not_erased(any_log: LogUnderTest) -> None:
+    async def append() -> list[RecordPlace]:
+        async with any_log.open_writer("0") as writer:
+            return [await writer.append(b"%02d" % n * 30) for n in range(10)]
+
+    places = asyncio.run(append())
+    reader = any_log.open_reader()
+    half = reader.read("0", Position.start(), max_records=5).next
+    assert reader.erase("0", places, half, zeros) == 5
+    left = [record.payload for record in read_all(reader, "0", Position.start())]
+    assert left == [bytes(60)] * 5 + [b"%02d" % n * 30 for n in range(5, 10)]
+
+
+def test_a_stream_that_is_being_written_can_be_erased_in(any_log: LogUnderTest) -> None:
+    async def follow() -> list[bytes]:
+        reader, position = any_log.open_reader(), Position.start()
+        async with any_log.open_writer("0") as writer:
+            for n in range(20):
+                place = await writer.append(b"%02d" % n * 30)
+                position = reader.read("0", position).next
+                assert reader.erase("0", [place], position, zeros) == 1
+            await writer.append(b"last")
+        return [record.payload for record in read_all(reader, "0", Position.start())]
+
+    assert asyncio.run(follow()) == [bytes(60)] * 20 + [b"last"]

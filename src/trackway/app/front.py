@@ -38,7 +38,7 @@ from trackway.control.database import State, make_url
 from trackway.control.sources import ensure_own_source, list_sources
 from trackway.control.workspaces import FIRST_WORKSPACE
 from trackway.dashboard.routes import make_dashboard_routes
-from trackway.event import Event, Source
+from trackway.event import Event, Source, Submission
 from trackway.eventlog.embedded import LogReader, LogWriter
 from trackway.eventlog.interface import Position, Record
 from trackway.metrics import METRICS
@@ -47,7 +47,7 @@ from trackway.pipeline.pipeline import STAGES
 from trackway.pipeline.progress import read_position
 from trackway.pipeline.runner import Adapter, AdapterFailed
 from trackway.query.feed import LiveFeed
-from trackway.records import Refusal, decode_record
+from trackway.records import decode_record
 from trackway.settings import Settings
 from trackway.store.client import EventStore
 from trackway.store.keys import KeyIndex, KeyReader
@@ -225,7 +225,9 @@ def _parse_record(record: Record, sources: Mapping[str, Source], adapters: Mappi
     """The events of a record; none when it cannot be read, which the pipeline will say."""
     try:
         content = decode_record(record.payload)
-        if isinstance(content, Refusal) or content.source not in sources or content.protocol not in adapters:
+        if not isinstance(content, Submission):
+            return ()
+        if content.source not in sources or content.protocol not in adapters:
             return ()
         return adapters[content.protocol](content, sources[content.source])
     except (Refused, AdapterFailed, msgspec.MsgspecError):

@@ -8,6 +8,7 @@ ever. `tests/eventlog/contract.py` holds every implementation to this page.
 """
 
 import asyncio
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from msgspec import Struct
@@ -103,6 +104,16 @@ class EventLogReader(Protocol):
 
     def trim(self, stream: str, below: Position, keep_since_ms: int) -> int:
         """Forget records before `below` that are older than `keep_since_ms`. Returns bytes freed."""
+
+    def erase(
+        self, stream: str, places: Collection[RecordPlace], below: Position, filler: Callable[[int], bytes]
+    ) -> int:
+        """Overwrite the payloads of these records, which lie before `below`, with `filler(length)`, of the same length.
+
+        Their places stay. Records that are not there, or not before `below`, are passed over. When it returns,
+        the old bytes are gone from the disk's files; after a crash in it, call it again with any places.
+        Returns how many were overwritten.
+        """
 
     def backlog_bytes(self, stream: str, position: Position) -> int:
         """Bytes that stand behind `position`."""

@@ -1,14 +1,15 @@
 """Reads the embedded log, from any process, while others write it.
 
-Never writes to a segment. What does not match its checksum is reported as `Damage`, copied to
+Never writes to a segment, but to erase (`eraser`). What does not match its checksum is reported as `Damage`, copied to
 the folder `damaged` beside the streams, and reading goes on behind it.
 """
 
 import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from trackway.eventlog.eraser import Eraser
 from trackway.eventlog.interface import Batch, Damage, Position, Record, RecordPlace
 from trackway.eventlog.lock import DAMAGED_FOLDER, is_being_written
 from trackway.eventlog.scan import SegmentScan
@@ -66,6 +67,12 @@ class LogReader:
             # One by one, oldest first: after a power cut the remaining ones have no gap.
             self._storage.sync_directory(path.parent)
         return freed
+
+    def erase(
+        self, stream: str, places: Collection[RecordPlace], below: Position, filler: Callable[[int], bytes]
+    ) -> int:
+        """See `EventLogReader.erase`. Reads each segment that is concerned into memory, one after the other."""
+        return Eraser(self._storage, self._directory / stream).erase(places, below, filler)
 
     def backlog_bytes(self, stream: str, position: Position) -> int:
         """Bytes on disk that stand behind `position`."""

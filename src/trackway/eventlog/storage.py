@@ -18,6 +18,12 @@ class Storage(Protocol):
     def open(self, path: Path) -> int:
         """Create the file `path`, which must not exist, for appending. Returns a handle."""
 
+    def open_again(self, path: Path) -> int:
+        """Open the file `path`, which must exist, for overwriting. Returns a handle."""
+
+    def overwrite(self, handle: int, offset: int, data: bytes) -> None:
+        """Put `data` in the place of as many bytes that are there, of a file opened again."""
+
     def append(self, handle: int, data: bytes) -> None:
         """Write all of `data` at the end; after an error any part of it may have been written."""
 
@@ -53,6 +59,14 @@ class Disk:
 
     def open(self, path: Path) -> int:
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def open_again(self, path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+    def overwrite(self, handle: int, offset: int, data: bytes) -> None:
+        written = os.pwrite(handle, data, offset)
+        while written < len(data):
+            written += os.pwrite(handle, data[written:], offset + written)
 
     def append(self, handle: int, data: bytes) -> None:
         written = os.write(handle, data)

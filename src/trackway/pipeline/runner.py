@@ -48,7 +48,7 @@ from trackway.profiles.people import People, read_guards
 from trackway.profiles.policies import DEFAULT_POLICY, Policy
 from trackway.profiles.policy_versions import read_policies
 from trackway.profiles.projection import project_profiles
-from trackway.records import Refusal, decode_record
+from trackway.records import Erased, Refusal, decode_record
 from trackway.settings import Settings
 from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
 from trackway.store.keys import KeyIndexFailed, KeyWriter
@@ -213,6 +213,8 @@ class Pipeline:
 
     def _open_record(self, record: Record, arrivals: list[Arrival], dead: list[OutcomeRow], account: Account) -> None:
         content = decode_record(record.payload)
+        if isinstance(content, Erased):
+            return
         if isinstance(content, Refusal):
             account.reject(content.source, content.received_at, content.reason, content.events)
             account.set_aside.append(set_refusal_aside(content))

@@ -16,7 +16,7 @@ from trackway.event import LogPlace, Submission
 from trackway.eventlog.interface import Batch, EventLogReader, Position
 from trackway.ids import read_event_id
 from trackway.query.progress import LineKey
-from trackway.records import Refusal, decode_record
+from trackway.records import Erased, Refusal, decode_record
 
 MINUTE_MS = 60_000
 # Records are counted in blocks that begin at multiples of this number.
@@ -200,8 +200,9 @@ def find_in_tail(
 
 
 def _decode(payload: bytes) -> Submission | Refusal | None:
-    """None for a record of a newer version: the pipeline does not pass it, so no side of the books has it."""
+    """None for a record of a newer version, which the pipeline does not pass, or an erased one: no side of the books has it."""
     try:
-        return decode_record(payload)
+        content = decode_record(payload)
+        return None if isinstance(content, Erased) else content
     except msgspec.MsgspecError:
         return None
