@@ -20,6 +20,7 @@ COMMANDS = {
     "password": ("people", "password"),
     "explain": ("events", "explain"),
     "query": ("events", "query"),
+    "people": ("identity", "people"),
     "import": ("imports", "import_group"),
 }
 
