@@ -16,3 +16,8 @@ REVENUE_TYPES = (
 )
 # One of these in a session, and the visit reached what it was for.
 CONVERSION_TYPES = (*REVENUE_TYPES, "goal_achieved")
+# What is said in a chat, by either side, and its window being opened.
+MESSAGE_TYPES = (
+    *("message_sent", "message-sent", "message_received", "message-received"),
+    *("widget_opened", "widget-opened", "widget_closed", "widget-closed"),
+)

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from trackway.query.compiler import COLUMNS_MARK, FILTERS_MARK, SESSIONS_MARK, Filter, compile_query, read_sql
+from trackway.query.compiler import (
+    COLUMNS_MARK,
+    CURRENT_MARK,
+    CURRENTS_MARK,
+    FILTERS_MARK,
+    SESSIONS_MARK,
+    Filter,
+    compile_query,
+    read_sql,
+)
 from trackway.query.events import find_events
 from trackway.query.kpis import count_by_minute
 from trackway.testing.installation import Installation
@@ -19,7 +28,7 @@ UPDATE = "TRACKWAY_UPDATE_GOLDEN"
 
 FILES = sorted(file.name.removesuffix(".sql") for file in resources.files("trackway.query").joinpath("sql").iterdir())
 
-MARKS = (COLUMNS_MARK, FILTERS_MARK, SESSIONS_MARK)
+MARKS = (COLUMNS_MARK, FILTERS_MARK, SESSIONS_MARK, CURRENT_MARK, CURRENTS_MARK)
 COMPOSED = [name for name in FILES if any(mark in read_sql(name) for mark in MARKS)]
 
 CASES: dict[str, tuple[str, tuple[Filter, ...]]] = {

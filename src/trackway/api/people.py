@@ -1,6 +1,5 @@
 """Routes about people: profiles, look-ups, links and decisions about them."""
 
-import time
 from typing import Any
 
 from trackway.api.bodies import read_text, refuse_unknown
@@ -8,16 +7,18 @@ from trackway.api.desk import ServerDesk
 from trackway.api.parameters import Parameter
 from trackway.api.replies import ApiError, ApiRefusal
 from trackway.api.route import PREFIX, Answer, ApiRoute, Values
-from trackway.profiles.decisions import Decision, DecisionRefused, ask_decision, make_decision_id, read_answer
+from trackway.profiles.decisions import (
+    Decision,
+    DecisionRefused,
+    ask_decision,
+    make_decision_id,
+    wait_for_answer,
+)
 from trackway.profiles.people import read_guards
 from trackway.query.activity import Whose, describe_engagement, list_timeline
 from trackway.query.people import Person, check_profile_id, find_person
 from trackway.query.profiles import describe_links, find_profile, look_up, preview_decision
 from trackway.query.sessions import list_sessions
-
-# The pipeline looks for decisions ten times a second.
-PATIENCE_S = 10.0
-LOOK_EVERY_S = 0.05
 
 
 def show_profile(desk: ServerDesk, values: Values) -> Answer:
@@ -102,15 +103,10 @@ def carry_out(desk: ServerDesk, by: str, action: str, **about: Any) -> Answer:
         id=make_decision_id(), workspace=desk.workspace, action=action, asked_by=by, asked_at=desk.clock(), **about
     )
     ask_decision(desk.state, decision)
-    deadline = time.monotonic() + PATIENCE_S
-    while (answer := read_answer(desk.state, decision.id)) is None:
-        if time.monotonic() > deadline:
-            return {
-                "decision": decision.id,
-                "applied": False,
-                "says": "the pipeline has not carried it out yet; it will",
-            }
-        time.sleep(LOOK_EVERY_S)
+    answer = wait_for_answer(desk.state, decision.id)
+    if answer is None:
+        says = "the pipeline has not carried it out yet; it will"
+        return {"decision": decision.id, "applied": False, "says": says}
     if "refused" in answer:
         raise ApiRefusal(ApiError.REFUSED, answer["refused"])
     return {"decision": decision.id, "applied": True, **answer}

@@ -18,15 +18,19 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from trackway.api.access import check_access
+from trackway.api.accounts import ACCOUNT_ROUTES
 from trackway.api.bodies import read_body
 from trackway.api.consent import CONSENT_ROUTES
+from trackway.api.contacts import CONTACT_ROUTES
 from trackway.api.desk import ServerDesk
 from trackway.api.events import EVENT_ROUTES
 from trackway.api.live import stream_live
 from trackway.api.parameters import read_parameters
+from trackway.api.paths import SentPath
 from trackway.api.people import PEOPLE_ROUTES
 from trackway.api.replies import ApiError, ApiRefusal, reply_json, reply_refusal
 from trackway.api.route import PREFIX, ApiRoute
+from trackway.api.visitors import VISITOR_ROUTES
 from trackway.eventlog.interface import UnknownFormat
 from trackway.query.questions import QuestionError
 from trackway.store.client import StoreRefused, StoreUnavailable
@@ -50,7 +54,14 @@ NOT_AVAILABLE: tuple[tuple[type[Exception], ApiError], ...] = (
 )
 
 
-API_ROUTES: tuple[ApiRoute, ...] = (*EVENT_ROUTES, *PEOPLE_ROUTES, *CONSENT_ROUTES)
+API_ROUTES: tuple[ApiRoute, ...] = (
+    *EVENT_ROUTES,
+    *PEOPLE_ROUTES,
+    *VISITOR_ROUTES,
+    *CONTACT_ROUTES,
+    *ACCOUNT_ROUTES,
+    *CONSENT_ROUTES,
+)
 
 
 async def answer_request(routes: Mapping[str, ApiRoute], request: Request) -> Response:
@@ -84,7 +95,7 @@ async def _ask(route: ApiRoute, desk: ServerDesk, request: Request) -> Response:
     if route.method != "GET":
         values["by"] = who
     if route.takes_body:
-        values["body"] = await read_body(request)
+        values["body"] = await read_body(request, route.lines)
     if route.answer is None:
         return await stream_live(desk, request, **values)
     return reply_json(await _run_in_thread(route.answer, desk, values))
@@ -120,5 +131,5 @@ def make_api_routes() -> list[Route]:
     by_path: dict[str, dict[str, ApiRoute]] = {}
     for route in API_ROUTES:
         by_path.setdefault(route.path, {})[route.method] = route
-    known = [Route(path, ApiEndpoint(routes)) for path, routes in by_path.items()]
+    known = [SentPath(path, ApiEndpoint(routes)) for path, routes in by_path.items()]
     return [*known, Route(PREFIX, UnknownRoute()), Route(f"{PREFIX}/{{rest:path}}", UnknownRoute())]

@@ -5,6 +5,7 @@ out between two batches (`apply_decisions`), so that the ledger has one writer. 
 what changed.
 """
 
+import time
 import uuid
 from typing import Any
 
@@ -22,6 +23,9 @@ from trackway.profiles.tables import DECISIONS
 
 ACTIONS = ("merge", "undo", "restore", "approve")
 NOBODY = bytes(16)
+# The pipeline looks for decisions ten times a second.
+PATIENCE_S = 10.0
+LOOK_EVERY_S = 0.05
 
 
 class DecisionRefused(ValueError):
@@ -60,6 +64,14 @@ def read_answer(state: State, decision_id: str) -> dict[str, Any] | None:
     if row is None or row.applied_at is None:
         return None
     answer: dict[str, Any] = msgspec.json.decode(row.answer)
+    return answer
+
+
+def wait_for_answer(state: State, decision_id: str) -> dict[str, Any] | None:
+    """What the pipeline made of a decision; None when it takes longer than anybody should wait."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (answer := read_answer(state, decision_id)) is None and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
     return answer
 
 

@@ -3,8 +3,10 @@
 Station 5 of the road, between plan and run. A value never becomes part of the text: it travels as
 a named ClickHouse parameter. `tests/query/golden/` shows every text that can come out.
 
-A file may hold three marks: `/* sessions */` becomes the query `sql/sessions.sql`, `/* event columns */`
-the columns of an `Event`, `/* filters */` the chosen filters, each as `AND …` on a line of its own.
+A file may hold these marks: `/* sessions */` becomes the query `sql/sessions.sql`, `/* event columns */`
+the columns of an `Event`, `/* filters */` the chosen filters, each as `AND …` on a line of its own, and
+`/* current profile */` the profile that a row's `profile_key` belongs to now, which needs
+`/* with current profiles */` behind the FROM.
 """
 
 from collections.abc import Mapping
@@ -28,6 +30,17 @@ OBJECTS = OBJECT_FIELDS
 COLUMNS_MARK = "/* event columns */"
 FILTERS_MARK = "/* filters */"
 SESSIONS_MARK = "/* sessions */"
+CURRENT_MARK = "/* current profile */"
+CURRENTS_MARK = "/* with current profiles */"
+
+# The one place that says how rows find the profile they belong to now (docs/reference/store.md, "People").
+CURRENT = "if(current_id = toUUID('00000000-0000-0000-0000-000000000000'), profile_id, current_id)"
+CURRENTS = """LEFT ANY JOIN (
+        SELECT profile_key, argMax(profile_id, version) AS current_id
+        FROM profile_overrides
+        WHERE workspace = {workspace:String}
+        GROUP BY profile_key
+    ) AS overrides USING (profile_key)"""
 
 
 class Filter(Enum):
@@ -96,6 +109,7 @@ def compile_query(
     """The query `sql/<name>.sql` with `filters`, each with the values of its own parameters."""
     chosen = filters or {}
     text = read_sql(name).replace(SESSIONS_MARK, read_sql("sessions")).replace(COLUMNS_MARK, list_event_columns())
+    text = text.replace(CURRENT_MARK, CURRENT).replace(CURRENTS_MARK, CURRENTS)
     lines = "\n    ".join(f"AND {f.value}" for f in Filter if f in chosen)
     bound = dict(parameters)
     for values in chosen.values():

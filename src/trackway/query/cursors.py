@@ -67,7 +67,23 @@ class TimelineCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields
     event_id: str
 
 
-def encode_cursor(cursor: ListCursor | LiveCursor | SessionCursor | TimelineCursor) -> str:
+class VisitorCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="visitor"):
+    """The last person of a page of visitors, which runs by when they were last seen, then profile, downwards."""
+
+    last_seen: _Moment
+    profile: str
+
+
+class AccountCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="account"):
+    """The last account of a page, which runs by when somebody was last seen with it, downwards, then id."""
+
+    last_at: _Moment
+    account: str
+
+
+def encode_cursor(
+    cursor: ListCursor | LiveCursor | SessionCursor | TimelineCursor | VisitorCursor | AccountCursor,
+) -> str:
     payload = msgspec.json.encode(cursor)
     check = crc32(payload).to_bytes(_CHECK_BYTES, "big")
     return base64.urlsafe_b64encode(check + payload).decode().rstrip("=")
@@ -105,4 +121,16 @@ def decode_session_cursor(text: str) -> SessionCursor:
 def decode_timeline_cursor(text: str) -> TimelineCursor:
     """QuestionError when the text was not made by `encode_cursor` of a TimelineCursor."""
     cursor: TimelineCursor = _decode(text, TimelineCursor, "cursor", "the field `next` of an answer")
+    return cursor
+
+
+def decode_visitor_cursor(text: str) -> VisitorCursor:
+    """QuestionError when the text was not made by `encode_cursor` of a VisitorCursor."""
+    cursor: VisitorCursor = _decode(text, VisitorCursor, "cursor", "the field `next` of an answer")
+    return cursor
+
+
+def decode_account_cursor(text: str) -> AccountCursor:
+    """QuestionError when the text was not made by `encode_cursor` of an AccountCursor."""
+    cursor: AccountCursor = _decode(text, AccountCursor, "cursor", "the field `next` of an answer")
     return cursor

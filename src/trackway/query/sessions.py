@@ -90,11 +90,23 @@ def count_sessions(store: EventStore, workspace: str, occurred_from: int, occurr
     return {"sessions": sessions} | {name: total / sessions if sessions else None for name, total in sums.items()}
 
 
+def count_sessions_of(store: EventStore, workspace: str, people: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """How many sessions each person ever had; `people` are their profile keys by whatever one of them names them."""
+    keys = [key for own in people.values() for key in own]
+    names = [name for name, own in people.items() for _ in own]
+    if not keys:
+        return {}
+    parameters = _bound(workspace, 0, LAST_MS, keys) | {"people": names}
+    rows = run_query(store, compile_query("count_sessions_of_people", parameters, {Filter.PROFILE_KEYS: {}}))
+    return {row["person_text"]: row["sessions"] for row in rows}
+
+
 def _bound(workspace: str, occurred_from: int, occurred_below: int, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """The parameters of `sql/sessions.sql` for sessions that begin in a span."""
+    """The parameters of `sql/sessions.sql` for sessions that begin in a span. All keys are one person's."""
     return {
         "workspace": workspace,
         "keys": list(keys),
+        "people": [keys[0]] * len(keys) if keys else [],
         "occurred_from": max(0, occurred_from - MARGIN_MS),
         "occurred_below": min(LAST_MS, occurred_below + MARGIN_MS),
         "page_view_types": list(PAGE_VIEW_TYPES),

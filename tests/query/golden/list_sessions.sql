@@ -17,7 +17,7 @@ SELECT
     if(has_campaign, UUIDNumToString(campaign_id), '') AS campaign
 FROM (
 -- The sessions of a span of time, rebuilt from events by when they occurred (docs/reference/sessions.md).
--- Part of other queries: list_sessions, count_sessions. Nothing is stored, so a late event changes what it should.
+-- Part of other queries: list_sessions, count_sessions, count_sessions_of_people. Nothing is stored, so a late event changes what it should.
 WITH
     '00000000-0000-0000-0000-000000000000'::UUID AS nobody,
     30 * 60 * 1000 AS idle,
@@ -26,8 +26,12 @@ WITH
     told AS (
         SELECT
             if(profile_key != nobody, profile_key, reinterpretAsUUID(sipHash128(visitor_key))) AS own_key,
-            -- All keys of one profile are one person; without any, everyone is who their event says.
-            if(has({keys:Array(UUID)}, profile_key), {keys:Array(UUID)}[1], own_key) AS person,
+            -- A key that is named is its person's; without any, everyone is who their event says.
+            if(
+                has({keys:Array(UUID)}, profile_key),
+                {people:Array(UUID)}[indexOf({keys:Array(UUID)}, profile_key)],
+                own_key
+            ) AS person,
             session_id,
             if(session_id = '', UUIDToNum(event_id), UUIDToNum(nobody)) AS lone_id,
             toUnixTimestamp64Milli(occurred_at) AS at,
