@@ -1,4 +1,4 @@
-"""The page docs/reference/api.md says what the code does."""
+"""The pages docs/reference/api*.md say what the code does."""
 
 from pathlib import Path
 
@@ -7,12 +7,13 @@ import pytest
 from trackway.api.replies import ApiError
 from trackway.api.routes import API_ROUTES, ApiRoute
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
+PAGES = sorted((Path(__file__).parents[2] / "docs" / "reference").glob("api*.md"))
+PAGE = "".join(page.read_text() for page in PAGES)
 
 
-@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.path)
+@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_has_a_section_with_an_example_and_all_its_parameters(route: ApiRoute) -> None:
-    section = PAGE.split(f"\n## GET {route.path}\n", 1)[1].split("\n## ", 1)[0]
+    section = PAGE.split(f"\n## {route.method} {route.path}\n", 1)[1].split("\n## ", 1)[0]
     assert "curl " in section
     for parameter in route.parameters:
         shown = "" if parameter.default == "" else f"{parameter.default} "
