@@ -10,8 +10,11 @@ from trackway.api.replies import ApiError, ApiRefusal
 BODY_BYTES = 1_000_000
 
 
-async def read_body(request: Request) -> dict[str, Any]:
-    """The decoded object. ApiRefusal when it is too large, no JSON or no object."""
+async def read_body(request: Request, lines: str = "") -> dict[str, Any]:
+    """The decoded object. ApiRefusal when it is too large, no JSON or no object.
+
+    Where `lines` names a field, the body may also be objects, one a line: the list of them is that field.
+    """
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -21,12 +24,27 @@ async def read_body(request: Request) -> dict[str, Any]:
     except ClientDisconnect:
         raise ApiRefusal(ApiError.INVALID_JSON, "the body broke off", "body") from None
     try:
-        content = msgspec.json.decode(bytes(body))
+        content = _decode_lines(bytes(body), lines) if lines else msgspec.json.decode(bytes(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiRefusal(ApiError.INVALID_JSON, f"the body is not JSON: {error}", "body") from None
     if not isinstance(content, dict):
         raise ApiRefusal(ApiError.WRONG_BODY, "the body must be a JSON object", "body")
     return content
+
+
+def _decode_lines(body: bytes, name: str) -> Any:
+    """One object a line; or all in one object, under their name."""
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        rows = []
+        for number, line in enumerate(body.split(b"\n"), 1):
+            try:
+                rows += [msgspec.json.decode(line)] if line.strip() else []
+            except msgspec.DecodeError as error:
+                raise ApiRefusal(ApiError.INVALID_JSON, f"line {number} is not JSON: {error}", "body") from None
+        return {name: rows}
+    return {name: [content]} if isinstance(content, dict) and name not in content else content
 
 
 def read_text(body: dict[str, Any], name: str, *, required: bool = False, longest: int = 500) -> str:

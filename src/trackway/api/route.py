@@ -19,7 +19,7 @@ Answer = Mapping[str, Any]
 
 
 class ApiRoute(Struct, frozen=True):
-    """`answer` is None for the live feed, which streams. `lines` says that the body is NDJSON, decoded by the answer."""
+    """`answer` is None for the live feed, which streams. `lines` names the field that holds a body of lines (NDJSON)."""
 
     path: str
     says: str
@@ -27,3 +27,4 @@ class ApiRoute(Struct, frozen=True):
     answer: Callable[[ServerDesk, Values], Answer] | None
     method: str = "GET"
     takes_body: bool = False
+    lines: str = ""

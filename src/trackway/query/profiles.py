@@ -20,6 +20,7 @@ from trackway.profiles.ledger import Known, read_neighbourhood, read_standings
 from trackway.profiles.people import Guards, People, Settled
 from trackway.query.activity import Whose, count_person_sessions, suggest_links, summarise
 from trackway.query.compiler import compile_query, run_query
+from trackway.query.domains import suggest_accounts
 from trackway.query.people import (
     Person,
     describe_accounts,
@@ -63,6 +64,7 @@ def _describe_profile(store: EventStore, state: State, workspace: str, person: P
     with state.read() as connection:
         traits = list_traits(connection, {person.profile, *person.known})
         accounts = describe_accounts(connection, {person.profile, *person.known})
+        suggested_accounts = suggest_accounts(connection, workspace, person.known)
     identities = describe_identities(person.known) or _find_own_identifier(store, workspace, person)
     return {
         "profile_id": person.id,
@@ -72,6 +74,7 @@ def _describe_profile(store: EventStore, state: State, workspace: str, person: P
         "identities": identities,
         "traits": [describe_trait(trait) for trait in traits],
         "accounts": accounts,
+        "suggested_accounts": suggested_accounts,
         "figures": figures | {"sessions": count_person_sessions(store, workspace, person.keys)},
         "suggested": suggest_links(store, state, workspace, person.keys),
     }
