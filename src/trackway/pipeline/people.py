@@ -5,6 +5,7 @@ store: it asks the ledger whose each kept event is and puts the answer into the 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec.structs import replace
@@ -13,11 +14,15 @@ from trackway.control.database import State
 from trackway.event import Event, Row, Source
 from trackway.pipeline.desk import Desk
 from trackway.pipeline.work import Work
-from trackway.profiles.identifiers import calc_group, collect_identifiers
+from trackway.profiles.identifiers import calc_group, collect_identifiers, find_device, names_device_only
 from trackway.profiles.people import People
 
 LIKENESS_FILLS = ("weak_key",)
 NAME_FILLS = ("profile_key", "profile_id")
+
+DAY_MS = 86_400_000
+# A visitor sends several events; hashing anew takes ten times as long as remembering.
+CACHED_VISITORS = 8192
 
 
 def note_likeness(event: Event, desk: Desk) -> Event:
@@ -27,21 +32,32 @@ def note_likeness(event: Event, desk: Desk) -> Event:
     an event that brings only that hash is likened too. It must run before `cut_ip`.
     """
     sent = event.identifiers.get("session_hash")
+    day = event.occurred_at // DAY_MS
     if sent:
-        seen = sent[0].strip().lower()
+        key = _hash_likeness(day, sent[0].strip().lower(), desk.visitor_salt)
     elif event.ip and event.user_agent and not event.bot:
-        seen = calc_group(f"{event.ip}|{event.user_agent}")
+        key = _liken(day, event.ip, event.user_agent, desk.visitor_salt)
     else:
         return event
-    day = event.occurred_at // 86_400_000
-    key = blake2b(f"{day}\0{seen}".encode(), digest_size=8, key=desk.visitor_salt).hexdigest()
     return event if key == event.weak_key else replace(event, weak_key=key)
+
+
+@lru_cache(CACHED_VISITORS)
+def _liken(day: int, ip: str, user_agent: str, salt: bytes) -> str:
+    return _hash_likeness(day, calc_group(f"{ip}|{user_agent}"), salt)
+
+
+def _hash_likeness(day: int, seen: str, salt: bytes) -> str:
+    return blake2b(f"{day}\0{seen}".encode("utf-8", "surrogatepass"), digest_size=8, key=salt).hexdigest()
 
 
 def name_profile(event: Event, desk: Desk) -> Event:
     """`profile_key` out of the strongest identifier; `profile_id` is the same until the ledger says otherwise."""
-    found = collect_identifiers(event, desk.blocked_identifiers).found
-    key = desk.profile_keys.name(found[0]) if found else ""
+    strongest = find_device(event.anonymous_id, desk.blocked_identifiers) if names_device_only(event) else None
+    if strongest is None:
+        found = collect_identifiers(event, desk.blocked_identifiers).found
+        strongest = found[0] if found else None
+    key = desk.profile_keys.name(strongest) if strongest else ""
     return event if key == event.profile_key else replace(event, profile_key=key, profile_id=key)
 
 

@@ -185,6 +185,19 @@ def collect_identifiers(event: Event, blocked: frozenset[str] = frozenset()) -> 
     return Collected(in_order, derived, tuple(refused))
 
 
+def names_device_only(event: Event) -> bool:
+    """Most events name nothing but a device; then `find_device` says what `collect_identifiers` would."""
+    return bool(event.anonymous_id) and not (
+        event.user_id or event.contact_id or event.instance_id or event.identifiers or event.traits
+    )
+
+
+@lru_cache(65_536)
+def find_device(anonymous_id: str, blocked: frozenset[str]) -> Identifier | None:
+    value = "" if is_blocked(anonymous_id, blocked) else normalise("anonymous_id", anonymous_id)
+    return Identifier("anonymous_id", value) if value else None
+
+
 def _list_sent(event: Event) -> Iterable[tuple[str, str]]:
     for kind in FIELD_KINDS:
         if value := getattr(event, kind):
