@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 SEED = "tussock-1"
 LONGEST_INTEREST_DAYS = 24
+# Share of visitors who agree to be tracked; the others of Europe are stored without their person.
+AGREE = 0.8
 NEW_VISITORS_A_DAY = 85
 WEEKDAY_FACTOR = (0.9, 0.85, 0.9, 1.15, 0.95, 1.2, 1.3)  # Monday first; the letter goes out on Thursdays
 
@@ -55,6 +57,11 @@ class Visitor:
     origin: Origin
     keenness: float
     returns: tuple[int, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """To being tracked, asked by the banner; a draw of its own leaves everything else as it is."""
+        return Random(f"{SEED}/consent/{self.anonymous_id}").random() < AGREE
 
 
 _APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"

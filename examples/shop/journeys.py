@@ -11,7 +11,8 @@ from typing import Any
 
 from examples.shop.cart import Line, add_line, describe_added, describe_checkout, describe_purchase
 from examples.shop.catalogue import CATEGORIES, CATEGORY_OF, PRODUCTS, Category, Product, find_products
-from examples.shop.crowd import Origin, Visitor, make_uuid
+from examples.shop.crowd import SEED, Origin, Visitor, make_uuid
+from examples.shop.customers import CHATS, QUESTIONS, Customer, find_customer
 from examples.shop.pages import (
     CART,
     CHECKOUT,
@@ -27,6 +28,7 @@ from examples.shop.pages import (
 Event = dict[str, Any]
 
 BOUNCES = 0.42
+ORDERS_AGAIN = 0.15
 CHECKOUT_FIELDS = ["first_name", "last_name", "email", "street", "post_code", "town"]
 
 
@@ -49,6 +51,11 @@ class Journey:
     query: str = ""
     referrer: str = ""
     user_id: str = ""
+    customer: Customer = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Of whoever came, also when another device is taken up.
+        self.customer = find_customer(self.visitor)
 
     def wait(self, shortest_s: float, longest_s: float) -> None:
         self.now_ms += int(self.random.triangular(shortest_s, longest_s, shortest_s * 1.5) * 1000)
@@ -57,7 +64,14 @@ class Journey:
     def url(self) -> str:
         return self.shop + self.page.path + (f"?{self.query}" if self.query else "")
 
-    def record(self, event_type: str, properties: dict[str, Any] | None = None) -> None:
+    def log_in(self) -> None:
+        """From here on the visitor is known by name."""
+        self.user_id = self.customer.user_id
+        self.record("identify", {"customer": True}, self.customer.identify())
+
+    def record(
+        self, event_type: str, properties: dict[str, Any] | None = None, who: dict[str, Any] | None = None
+    ) -> None:
         visitor = self.visitor
         event = {
             "event_type": event_type,
@@ -77,9 +91,13 @@ class Journey:
                 "time_zone": visitor.place.time_zone,
             },
         }
+        if visitor.agrees:
+            event["consent"] = {"tracking": "granted"}
         if self.user_id:
             event["user_id"] = self.user_id
-        self.events.append((self.now_ms, event))
+        if self.customer.consents:
+            event["consent"] = {"analytics": "granted"}
+        self.events.append((self.now_ms, event | (who or {})))
 
     def land(self, page: ShopPage, origin: Origin) -> None:
         self.page, self.referrer = page, origin.referrer
@@ -106,13 +124,19 @@ class Journey:
 def walk(journey: Journey, origin: Origin, visit_number: int) -> None:
     """The whole visit; its events are in `journey.events` and `journey.payments` afterwards."""
     random, visitor = journey.random, journey.visitor
+    customer = journey.customer
+    if customer.is_member and customer.second and visit_number % 2:
+        journey.visitor = customer.second
     category, product = _land(journey, origin)
+    if customer.is_member and visit_number:
+        journey.log_in()
     if random.random() < BOUNCES - 0.25 * visitor.keenness:
         return
     if product is None:
         product = _browse(journey, category)
     if product is None:
         return
+    _ask(journey)
     if product.category.slug == "boots" and random.random() < 0.12:
         journey.wait(8, 60)
         journey.record(
@@ -166,6 +190,21 @@ def _look_at(journey: Journey, product: Product) -> None:
     journey.follow(product_page(product), text)
 
 
+def _ask(journey: Journey) -> None:
+    """A question in the chat, now and then; a draw of its own leaves the rest of the visit as it is."""
+    random = Random(f"{SEED}/chat/{journey.session_id}")
+    if random.random() > CHATS:
+        return
+    question, answer = random.choice(QUESTIONS)
+    instance = {"instance_id": f"chat-{journey.session_id[:8]}"}
+    journey.now_ms += 4000
+    journey.record("widget_opened", {}, instance)
+    journey.now_ms += 11_000
+    journey.record("message_sent", {"text": question}, instance)
+    journey.now_ms += 9000
+    journey.record("message_received", {"text": answer}, instance)
+
+
 def _buy(journey: Journey, product: Product) -> None:
     """Into the cart, and as far towards the thank-you page as patience lasts."""
     random, visitor = journey.random, journey.visitor
@@ -196,7 +235,7 @@ def _buy(journey: Journey, product: Product) -> None:
     order_id = f"T{random.randrange(10**8):08}"
     journey.user_id = visitor.customer_id
     journey.open(thanks_page(order_id))
-    journey.record("identify", {"customer": True})
+    journey.log_in()
     purchase = describe_purchase(order_id, cart)
     journey.record("purchase", purchase)
     paid_ms = journey.now_ms + int(random.uniform(2, 25) * 1000)
@@ -207,3 +246,19 @@ def _buy(journey: Journey, product: Product) -> None:
         "properties": {**purchase, "payment": random.choice(("card", "card", "paypal", "invoice"))},
     }
     journey.payments.append((paid_ms, payment))
+    _order_again(journey, cart)
+
+
+def _order_again(journey: Journey, cart: tuple[Line, ...]) -> None:
+    """Some order the same again by telephone, days later: only the back end knows."""
+    random = Random(f"{SEED}/again/{journey.session_id}")
+    if random.random() > ORDERS_AGAIN:
+        return
+    ms = journey.now_ms + random.randrange(1, 6) * 86_400_000
+    order = {
+        "event_type": "purchase",
+        "occurred_at": format_ms(ms),
+        "user_id": journey.user_id,
+        "properties": {**describe_purchase(f"P{random.randrange(10**8):08}", cart), "by": "telephone"},
+    }
+    journey.payments.append((ms, order))

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 from examples.shop.crowd import BOTS
+from examples.shop.customers import EMPLOYERS, TILL_ID
 from examples.shop.history import make_day, make_history
 from examples.shop.sending import SendingFailed, Sent, send_events
 
@@ -107,14 +108,41 @@ def test_bots_are_there_and_are_few(web):
 
 def test_every_purchase_is_paid_once_and_a_payment_repeats_what_the_purchase_said(month, web):
     bought = {e["properties"]["order_id"]: e for e in web if e["event_type"] == "purchase"}
-    paid = {e["properties"]["order_id"]: e for _, e in month.back_end}
+    paid = {e["properties"]["order_id"]: e for _, e in month.back_end if e["event_type"] == "order_paid"}
     assert set(paid) <= set(bought)
     assert len(set(bought) - set(paid)) <= 1  # a purchase seconds before the end is paid after it
     for order_id, payment in paid.items():
-        assert payment["event_type"] == "order_paid"
         assert payment["user_id"] == bought[order_id]["user_id"]
         assert payment["properties"]["revenue"] == bought[order_id]["properties"]["revenue"]
         assert payment["occurred_at"] > bought[order_id]["occurred_at"]
+
+
+def test_some_customers_order_again_by_telephone_and_only_the_back_end_says_so(month, web):
+    again = [e for _, e in month.back_end if e["event_type"] == "purchase"]
+    assert again
+    assert {e["user_id"] for e in again} <= {e.get("user_id") for e in web}
+    assert all("anonymous_id" not in e and e["properties"]["revenue"] > 0 for e in again)
+
+
+def test_people_log_in_on_several_devices_and_some_work_for_a_company(web):
+    devices, users = {}, {}
+    for event in web:
+        if event["event_type"] == "identify":
+            assert {"name", "email", "plan"} <= set(event["traits"])
+            devices.setdefault(event["user_id"], set()).add(event["anonymous_id"])
+            users.setdefault(event["anonymous_id"], set()).add(event["user_id"])
+    assert any(len(ids) > 1 for ids in devices.values())
+    assert [device for device, ids in users.items() if len(ids) > 1] == [TILL_ID]
+    assert {event["account_id"] for event in web if event.get("account_id")} == set(EMPLOYERS)
+
+
+def test_what_is_said_in_a_chat_belongs_to_one_interaction(web):
+    chats = {}
+    for event in web:
+        if event.get("instance_id"):
+            chats.setdefault(event["instance_id"], []).append(event["event_type"])
+    assert chats
+    assert all(kinds == ["widget_opened", "message_sent", "message_received"] for kinds in chats.values())
 
 
 def test_revenue_is_the_sum_of_the_items(web):

@@ -6,6 +6,7 @@ The store and the state answer synchronously, so each request is one visit to a 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -15,8 +16,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from trackway.dashboard.access import check_csrf, check_origin, find_viewer, is_secure, read_form
 from trackway.dashboard.desk import ServerDesk
 from trackway.dashboard.page import Answer, Page, Question
-from trackway.dashboard.pages import sources
+from trackway.dashboard.pages import decision, sources, visitors
 from trackway.dashboard.rendering import render_page
+from trackway.profiles.decisions import DecisionRefused
+from trackway.query.questions import QuestionError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -109,6 +112,28 @@ async def add_source(request: Request) -> Response:
         again = {"problem": refused.problem, "form": refused.form}
         return show_answer(request, sources.PAGE, answered, 422, **again)
     return render(request, "sources/added.html", 201, **added)
+
+
+async def decide(request: Request) -> Response:
+    """The form that carries out what the page Decision showed; back to the profile with what came of it."""
+    check_origin(request)
+    question = await run_in_threadpool(make_question, request)
+    form = await read_form(request)
+    check_csrf(form.get("csrf", ""), question.viewer.csrf)
+    try:
+        made = await run_in_threadpool(decision.decide, question, form)
+    except DecisionRefused as refused:
+        raise QuestionError(f"Nothing was changed: {refused}", "action") from None
+    return RedirectResponse(f"/app/profiles/{quote(question.path['profile_id'])}?done={made}", 303)
+
+
+async def search_visitors(request: Request) -> Response:
+    """To the profile when exactly one has what was typed, else a page that says who."""
+    answered = await run_in_threadpool(_answer, request, visitors.SEARCH)
+    found = answered.answer["items"]
+    if len(found) == 1:
+        return RedirectResponse(f"/app/profiles/{found[0]['profile_id']}", 303)
+    return show_answer(request, visitors.SEARCH, answered)
 
 
 async def go_home(request: Request) -> Response:

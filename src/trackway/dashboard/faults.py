@@ -67,8 +67,9 @@ async def refuse_form(request: Request, exc: Exception) -> Response:
 
 
 async def say_not_there(request: Request, exc: Exception) -> Response:
+    what = exc.what if isinstance(exc, NotThere) else "page"
     return reply_fault(
-        request, Fault(status=404, reason="unknown_event", title="There is no such event", message=str(exc))
+        request, Fault(status=404, reason=f"unknown_{what}", title=f"There is no such {what}", message=str(exc))
     )
 
 

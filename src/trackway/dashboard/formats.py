@@ -39,6 +39,25 @@ def format_share(part: int, whole: int) -> str:
     return f"{percent:.0f} %"
 
 
+def format_money(amounts: Mapping[str, float]) -> str:
+    """`129.90 EUR`, several currencies with commas between; an amount without a currency stands alone."""
+    return ", ".join(f"{amount:,.2f} {currency}".rstrip() for currency, amount in amounts.items())
+
+
+def format_duration(ms: int) -> str:
+    """`45 s`, `12 min`, `2 h 5 min`."""
+    minutes, seconds = divmod(ms // 1000, 60)
+    if not minutes:
+        return f"{seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def format_value(value: Any) -> str:
+    """A trait's value: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
 def format_clock(moment: str) -> str:
     """`10:04:05` of `2026-01-31T10:04:05.123Z`."""
     return moment[11:19]
@@ -54,6 +73,15 @@ def format_day(moment: str) -> str:
         return ""
     when = datetime.fromisoformat(moment)
     return f"{when.day} {when:%b %Y, %H:%M:%S}"
+
+
+def format_date(moment: str) -> str:
+    """`31 Jan 2026`."""
+    return format_day(moment).partition(",")[0]
+
+
+def read_ms(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp() * 1000) if moment else 0
 
 
 def format_age(moment: str, now_ms: int) -> str:

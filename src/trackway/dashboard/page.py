@@ -39,7 +39,11 @@ class Question(Struct, frozen=True):
 
 
 class NotThere(Exception):
-    """What the address names does not exist; the text says what was looked for."""
+    """What the address names does not exist; the text says what was looked for, `what` that it is an event, a profile…"""
+
+    def __init__(self, message: str, what: str = "event") -> None:
+        super().__init__(message)
+        self.what = what
 
 
 class Page(Struct, frozen=True):

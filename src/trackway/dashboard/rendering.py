@@ -29,12 +29,17 @@ def open_templates() -> Environment:
         "clock": formats.format_clock,
         "minute": formats.format_minute,
         "day": formats.format_day,
+        "date": formats.format_date,
+        "ms": formats.read_ms,
         "age": formats.format_age,
         "shorten": formats.shorten,
         "link": formats.find_link,
         "visitor": formats.name_visitor,
         "summary": formats.summarize_event,
         "pretty_json": formats.format_json,
+        "money": formats.format_money,
+        "duration": formats.format_duration,
+        "value": formats.format_value,
     }
     return environment
 

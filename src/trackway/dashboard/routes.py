@@ -5,15 +5,25 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from trackway.dashboard.answering import add_source, answer_html, answer_json, go_home
+from trackway.dashboard.answering import add_source, answer_html, answer_json, decide, go_home, search_visitors
 from trackway.dashboard.assets import send_asset
 from trackway.dashboard.faults import HANDLERS
 from trackway.dashboard.headers import SecurityHeaders
 from trackway.dashboard.page import Page
-from trackway.dashboard.pages import event, events, sources, tracking
+from trackway.dashboard.pages import account, accounts, decision, event, events, profile, sources, tracking, visitors
 from trackway.dashboard.pages.login import LoginForm
 
-PAGES: tuple[Page, ...] = (tracking.PAGE, events.PAGE, event.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (
+    tracking.PAGE,
+    visitors.PAGE,
+    profile.PAGE,
+    decision.PAGE,
+    accounts.PAGE,
+    account.PAGE,
+    events.PAGE,
+    event.PAGE,
+    sources.PAGE,
+)
 
 FORM_BYTES = 64_000
 
@@ -28,6 +38,8 @@ def make_dashboard_routes() -> list[BaseRoute]:
         Route("/logout", login.log_out, methods=["POST"]),
         Route("/static/{digits}/{path:path}", send_asset),
         Route("/sources", add_source, methods=["POST"]),
+        Route("/visitors/search", search_visitors),
+        Route("/profiles/{profile_id}/decide", decide, methods=["POST"]),
     ]
     for page in PAGES:
         # The twin first: the path of an event would match its name too.

@@ -211,6 +211,14 @@ def _describe_who(connection: Connection, profile: str, known: Mapping[bytes, Kn
     }
 
 
+def name_people(state: State, ids: Sequence[str]) -> dict[str, str]:
+    """What to call each of some profiles, by the id that was asked for."""
+    with state.read() as connection:
+        found = read_people(connection, ids)
+        names = {profile: _describe_who(connection, profile, known)["name"] for profile, known in found.known.items()}
+    return {asked: names[profile] for asked, profile in found.current.items()}
+
+
 def _describe_figures(row: Mapping[str, Any], sessions: int) -> dict[str, Any]:
     return {
         "first_seen": format_moment(row["first_ms"]),

@@ -26,8 +26,12 @@ function nameVisitor(event) {
 }
 
 export class Feed {
-  /** @param {HTMLTableElement} table */
-  constructor(table) {
+  /**
+   * @param {HTMLTableElement} table
+   * @param {number} [mostRows] the oldest rows beyond these go
+   */
+  constructor(table, mostRows = MOST_ROWS) {
+    this.mostRows = mostRows;
     this.body = table.tBodies[0];
     this.template = document.querySelector("[data-feed-row]");
     const names = document.querySelector("[data-source-names]").content.querySelectorAll("data");
@@ -45,12 +49,12 @@ export class Feed {
    */
   add(events) {
     const there = new Set([...this.body.rows].map((row) => row.dataset.event));
-    const fresh = events.filter((event) => !there.has(event.event_id)).slice(0, MOST_ROWS);
+    const fresh = events.filter((event) => !there.has(event.event_id)).slice(0, this.mostRows);
     for (const event of fresh.toReversed()) {
       const older = [...this.body.rows].find((row) => row.querySelector("time").dateTime <= event.received_at);
       this.body.insertBefore(this.makeRow(event), older ?? null);
     }
-    while (this.body.rows.length > MOST_ROWS) this.body.deleteRow(-1);
+    while (this.body.rows.length > this.mostRows) this.body.deleteRow(-1);
     return fresh.length;
   }
 
@@ -74,6 +78,7 @@ export class Feed {
     slot("type").href = `/app/events/${encodeURIComponent(event.event_id)}`;
     fill("what", shorten(summary, 160), shorten(summary, 500));
     fill("who", nameVisitor(event), event.user_id || event.contact_id || event.anonymous_id || event.visitor_key);
+    if (event.profile_id) slot("who").href = `/app/profiles/${encodeURIComponent(event.profile_id)}`;
     fill("country", event.country);
     fill("browser", shorten(event.bot || event.browser, 24));
     fill("source", shorten(source, 40), source);

@@ -2,6 +2,12 @@
 
 import { showTimes } from "./times.js";
 
+const LISTS = {
+  "/app/tracking": "Tracking",
+  "/app/visitors": "Visitors",
+  "/app/accounts": "Accounts",
+  "/app/events": "Events",
+};
 const THEMES = { auto: "System", light: "Light", dark: "Dark" };
 
 function setUpThemeSwitch() {
@@ -57,9 +63,10 @@ function setUpCopyButtons() {
 function setUpBackLinks() {
   for (const link of document.querySelectorAll("[data-back]")) {
     const came = document.referrer && new URL(document.referrer);
-    if (came && came.origin === location.origin && /^\/app\/(events|tracking)$/.test(came.pathname)) {
+    const name = came && came.origin === location.origin && LISTS[came.pathname];
+    if (name) {
       link.href = came.pathname + came.search;
-      if (came.pathname.endsWith("tracking")) link.lastChild.textContent = " Tracking";
+      link.lastChild.textContent = ` ${name}`;
     }
   }
 }

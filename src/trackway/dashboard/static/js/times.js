@@ -5,6 +5,7 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle
 const FORMS = {
   clock: new Intl.DateTimeFormat("en-GB", CLOCK),
   minute: new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+  date: new Intl.DateTimeFormat("en-GB", DAY),
   day: new Intl.DateTimeFormat("en-GB", { ...DAY, ...CLOCK }),
   exact: new Intl.DateTimeFormat("en-GB", { ...DAY, ...CLOCK, fractionalSecondDigits: 3, timeZoneName: "short" }),
 };
