@@ -109,6 +109,22 @@ def test_calls_made_before_the_script_had_loaded_arrive_in_order_after_the_page_
     assert [event["properties"] for event in events] == [{}, {"plan": "growth"}, {"days": 14}]
 
 
+def test_a_visitors_answer_is_sent_once_and_carried_by_the_pages_later_events(site, receiver, page):
+    early = """<script>
+      window.trackway = window.trackway || [];
+      trackway.push(["consent", {tracking: "granted", ads: false}]);
+      trackway.push(["consent", "yes"]);
+      trackway.push(["track", "trial_started", {}]);
+    </script>"""
+    page.goto(site.add("/", head=early))
+    receiver.wait_for("trial_started", page=page)
+
+    events = receiver.events()
+    assert [event["event_type"] for event in events] == ["page_view", "consent_updated", "trial_started"]
+    said = {"tracking": "granted", "ads": False}
+    assert [event.get("consent") for event in events] == [None, said, said]
+
+
 def test_the_stub_keeps_the_times_of_early_calls_and_references_to_it_stay_good(site, receiver, page):
     head = STUB + "<script>window.kept = trackway; trackway.track('early'); window.said = Date.now()</script>"
     slow = f"""<script>setTimeout(() => {{

@@ -32,6 +32,8 @@ function start(endpoint, writeKey) {
   const deliver = openDelivery(endpoint, writeKey);
   const anonymousId = readAnonymousId();
   let userId = "";
+  /** @type {Properties | undefined} */
+  let consent;
   let referrer = document.referrer;
 
   /** @type {RecordEvent} */
@@ -55,6 +57,7 @@ function start(endpoint, writeKey) {
     if (anonymousId) event.anonymous_id = anonymousId;
     if (sessionId) event.session_id = sessionId;
     if (userId) event.user_id = userId;
+    if (consent) event.consent = consent;
     deliver(event);
     return event;
   };
@@ -78,6 +81,11 @@ function start(endpoint, writeKey) {
       userId = String(id);
       record("identify", traits, at);
     },
+    consent(at, states) {
+      if (!states || typeof states !== "object") return warn("consent() needs an object of states");
+      consent = copyProperties(states);
+      record("consent_updated", {}, at);
+    },
   };
 
   /** @type {(call: EarlyCall) => void} */
@@ -97,6 +105,7 @@ function start(endpoint, writeKey) {
     track: (...args) => push(["track", ...args]),
     page: (...args) => push(["page", ...args]),
     identify: (...args) => push(["identify", ...args]),
+    consent: (...args) => push(["consent", ...args]),
   };
   window.trackway = Object.assign(/** @type {any} */ (early), api);
 

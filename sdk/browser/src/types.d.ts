@@ -6,6 +6,7 @@ export interface TrackedEvent {
   anonymous_id?: string;
   session_id?: string;
   user_id?: string;
+  consent?: Properties;
   url: string;
   referrer: string;
   title: string;
@@ -28,6 +29,7 @@ export interface Trackway {
   track(eventType: string, properties?: Properties): void;
   page(properties?: Properties): void;
   identify(userId: string, traits?: Properties): void;
+  consent(states: Properties): void;
   push(call: EarlyCall): void;
 }
 
