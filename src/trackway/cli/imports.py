@@ -1,12 +1,8 @@
 """import: bringing history in, through the same door as every other event."""
 
-import gzip
-import io
-import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 import msgspec
@@ -14,11 +10,12 @@ import msgspec
 from trackway.app.folder import Folder
 from trackway.app.supervisor import find_store_url
 from trackway.cli.access_log import BadLine, read_lines
+from trackway.cli.batches import find_or_make_source, open_text, read_books, send_events, wait_until_settled
+from trackway.cli.import_contacts import accounts, contacts
 from trackway.cli.local_server import LocalServer, reach_server
 from trackway.cli.options import data_option, json_option, open_state, read_settings
 from trackway.clock import now_ms
-from trackway.control.database import State
-from trackway.control.sources import add_source, issue_key, list_sources, revoke_key
+from trackway.control.sources import issue_key, revoke_key
 from trackway.store.client import EventStore
 
 BATCH = 500
@@ -27,7 +24,11 @@ SHOWN_BAD_LINES = 5
 
 @click.group("import")
 def import_group() -> None:
-    """Import history: web server logs."""
+    """Import history: web server logs, contacts and accounts."""
+
+
+import_group.add_command(contacts)
+import_group.add_command(accounts)
 
 
 class Tally(msgspec.Struct):
@@ -58,30 +59,19 @@ class Tally(msgspec.Struct):
 def access_log(file: Path, name: str, site: str, data: Path, as_json: bool) -> None:
     """Import a web server's log in the combined format, plain or .gz. A second import adds nothing."""
     state = open_state(data)
-    source_id = _find_or_make_source(state, name)
+    source_id = find_or_make_source(state, name)
     key = issue_key(state, source_id)
     try:
         with reach_server(data) as server:
             started = now_ms()
-            before = _count_stored(server, source_id)
+            before = read_books(server, source_id).get("stored", 0)
             tally = _send_file(file, site, server, key, quiet=as_json)
-            tally.stored = _wait_until_stored(server, source_id) - before
+            tally.stored = wait_until_settled(server, source_id).get("stored", 0) - before
             tally.bots = _count_bots(data, source_id, started)
     finally:
         revoke_key(state, key)
         state.close()
     _print_tally(tally, as_json)
-
-
-def _find_or_make_source(state: State, name: str) -> str:
-    for source in list_sources(state):
-        if name in (source.name, source.id):
-            if source.protocol != "native":
-                raise click.ClickException(
-                    f"the source {name!r} speaks {source.protocol}; an import needs a native one"
-                )
-            return source.id
-    return add_source(state, name, "native", "server", {}).source.id
 
 
 def _send_file(file: Path, site: str, server: LocalServer, key: str, quiet: bool) -> Tally:
@@ -91,7 +81,7 @@ def _send_file(file: Path, site: str, server: LocalServer, key: str, quiet: bool
         click.progressbar(length=file.stat().st_size, label=f"importing {file.name}", hidden=quiet) as bar,
     ):
         batch: list[dict[str, Any]] = []
-        for item in read_lines(_open_text(raw), site):
+        for item in read_lines(open_text(raw), site):
             tally.read += 1
             if isinstance(item, BadLine):
                 tally.reject("not a log line", f"line {item.number} {item.reason}")
@@ -106,47 +96,15 @@ def _send_file(file: Path, site: str, server: LocalServer, key: str, quiet: bool
     return tally
 
 
-def _open_text(raw: IO[bytes]) -> Iterator[str]:
-    """Lines of a plain or gzipped file; bytes that are no UTF-8 become U+FFFD."""
-    packed = raw.read(2) == b"\x1f\x8b"
-    raw.seek(0)
-    stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-    text = io.TextIOWrapper(stream, "utf-8", errors="replace", newline="\n")
-    try:
-        yield from text
-        # Otherwise the wrapper closes the file, whose position the progress bar still asks for.
-        text.detach()
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise click.ClickException(
-            f"the file ends or breaks in the middle: {error}; import it again when it is whole"
-        ) from None
-
-
 def _send_batch(batch: list[dict[str, Any]], server: LocalServer, key: str, tally: Tally) -> None:
     if not batch:
         return
-    status, answer = server.call("POST", "/v1/events", msgspec.json.encode(batch), key)
-    if "results" not in answer:
-        raise click.ClickException(
-            f"the server refused the import ({status}): {answer}; run it again, what is stored stays single"
-        )
+    answer = send_events(msgspec.json.encode(batch), server, key)
     tally.sent += answer["accepted"]
     tally.duplicate += answer["duplicate"]
     for result in answer["results"]:
         if result["status"] == "rejected":
             tally.reject(result["reason"], f"{result['field']}: {result['message']}")
-
-
-def _count_stored(server: LocalServer, source_id: str) -> int:
-    return next((s["stored"] for s in server.api("books")["sources"] if s["source"] == source_id), 0)
-
-
-def _wait_until_stored(server: LocalServer, source_id: str) -> int:
-    while True:
-        books = next((s for s in server.api("books")["sources"] if s["source"] == source_id), None)
-        if books is None or books["in_flight"] == 0:
-            return books["stored"] if books else 0
-        time.sleep(0.1)
 
 
 def _count_bots(data: Path, source_id: str, since: int) -> int:

@@ -8,7 +8,10 @@ rest is checked at the door, like every event.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from trackway.profiles.identifiers import LONGEST_IDENTIFIER, is_blocked, normalise
+from trackway.profiles.traits import LONGEST_NAME, LONGEST_VALUE, MOST_TRAITS_PER_EVENT
 
 CONTACT_UPDATED = "contact_updated"
 ACCOUNT_UPDATED = "account_updated"
@@ -125,7 +128,19 @@ def _read_traits(said: Mapping[str, Any]) -> dict[str, Any]:
     traits = said.get("traits")
     if traits is not None and not isinstance(traits, dict):
         raise UpdateRefused("traits", 'must be an object, like {"plan": "pro"}')
-    return traits or {}
+    if not traits:
+        return {}
+    # The pipeline leaves out what is beyond these, which nobody would notice.
+    if len(traits) > MOST_TRAITS_PER_EVENT:
+        raise UpdateRefused(
+            "traits", f"holds {len(traits):,} traits; at most {MOST_TRAITS_PER_EVENT} are taken at once"
+        )
+    for name, value in traits.items():
+        if not name.strip() or len(name) > LONGEST_NAME:
+            raise UpdateRefused("traits", f"has a name of {len(name)} characters; a name has 1 to {LONGEST_NAME}")
+        if not isinstance(value, list) and len(msgspec.json.encode(value)) > LONGEST_VALUE:
+            raise UpdateRefused(f"traits.{name}", f"is longer than the {LONGEST_VALUE:,} bytes that a trait may have")
+    return traits
 
 
 def _read_time(said: Mapping[str, Any]) -> dict[str, Any]:
