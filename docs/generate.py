@@ -3,6 +3,7 @@
 A test fails when a page in docs/reference differs from what this would write.
 """
 
+import inspect
 import typing
 from dataclasses import fields
 from pathlib import Path
@@ -113,15 +114,18 @@ def write_metrics() -> str:
 def write_cli() -> str:
     lines = [MADE, "# Command line\n"]
     for name, command in sorted(_walk(main, "trackway")):
-        lines += [f"## {name}\n", command.help or "", "", "```", _usage(name, command), "```\n"]
+        lines += [f"## {name}\n", inspect.cleandoc(command.help or ""), "", "```", _usage(name, command), "```\n"]
     return "\n".join(lines)
 
 
 def _walk(group: click.Group, prefix: str) -> typing.Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        # A group that loads its commands when they are called has none in `commands`.
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from _walk(command, f"{prefix} {name}")
-        elif not command.hidden:
+        elif command and not command.hidden:
             yield f"{prefix} {name}", command
 
 
