@@ -92,14 +92,9 @@ class Decision(Struct, frozen=True):
     why: str
 
 
+# What is stored is not touched by default: that forgets the person as a whole, which an operator should choose.
 DEFAULT_RULES: tuple[Rule, ...] = (
-    Rule(
-        id="eu-opt-in",
-        jurisdictions=("EU", "EEA", "UK", "CH"),
-        mode="opt_in",
-        without_consent="anonymise",
-        on_withdrawal="anonymise",
-    ),
+    Rule(id="eu-opt-in", jurisdictions=("EU", "EEA", "UK", "CH"), mode="opt_in", without_consent="anonymise"),
     # Where only the country is known, a visitor may be of one of these states.
     Rule(id="us-opt-out", jurisdictions=("US-GPC", "US-unknown"), mode="opt_out"),
     Rule(id="elsewhere", jurisdictions=(EVERYWHERE,), mode="none"),
