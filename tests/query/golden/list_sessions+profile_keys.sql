@@ -19,6 +19,15 @@ FROM (
 -- The sessions of a span of time, rebuilt from events by when they occurred (docs/reference/sessions.md).
 -- Part of other queries: list_sessions, count_sessions, count_sessions_of_people. Nothing is stored, so a late event changes what it should.
 WITH
+    (
+    SELECT (groupArray(reinterpretAsUInt64(profile_key)), groupArray(cityHash64(current_id)))
+    FROM (
+        SELECT profile_key, argMax(profile_id, version) AS current_id
+        FROM profile_overrides
+        WHERE workspace = {workspace:String}
+        GROUP BY profile_key
+    )
+) AS moved,
     '00000000-0000-0000-0000-000000000000'::UUID AS nobody,
     30 * 60 * 1000 AS idle,
     -- Long before every event: what is that old covers nothing and is followed by a pause.
@@ -26,11 +35,15 @@ WITH
     told AS (
         SELECT
             if(profile_key != nobody, profile_key, reinterpretAsUUID(sipHash128(visitor_key))) AS own_key,
-            -- A key that is named is its person's; without any, everyone is who their event says.
+            -- A key that is named is its person's; of the others a number stands for the profile of now.
             if(
                 has({keys:Array(UUID)}, profile_key),
                 {people:Array(UUID)}[indexOf({keys:Array(UUID)}, profile_key)],
-                own_key
+                reinterpretAsUUID(toUInt128(if(
+    profile_key = toUUID('00000000-0000-0000-0000-000000000000'),
+    cityHash64(visitor_key),
+    transform(reinterpretAsUInt64(profile_key), moved.1, moved.2, cityHash64(profile_id))
+)))
             ) AS person,
             session_id,
             if(session_id = '', UUIDToNum(event_id), UUIDToNum(nobody)) AS lone_id,
