@@ -2,8 +2,8 @@
 
 Station 5. An account's domain is its trait `domain`; where it has none, the domain that more than half
 of its people with an address of a company have. A free-mail domain (`reference/free_mail.json`) says
-nothing. Addresses are looked through by their end, which no index helps with: docs/reference/people.md
-has the figures.
+nothing. Addresses are looked through by their end, which no index helps with: of a million that takes
+0.1 s, also where a profile is asked for whose address is no free mail.
 """
 
 from collections import Counter
