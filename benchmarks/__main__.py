@@ -18,6 +18,7 @@ from benchmarks.measurements.access_log import measure_import
 from benchmarks.measurements.drain import measure_drain
 from benchmarks.measurements.fresh_clone import measure_fresh_clone
 from benchmarks.measurements.memory import measure_memory
+from benchmarks.measurements.people import measure_people
 from benchmarks.measurements.posts import measure_batches, measure_singles
 from benchmarks.measurements.visibility import measure_visibility
 from benchmarks.tables import Table, format_table
@@ -28,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "visible": measure_visibility,
     "pipeline": measure_drain,
     "import": measure_import,
+    "people": measure_people,
     "memory": measure_memory,
     "fresh": measure_fresh_clone,
 }
