@@ -132,7 +132,6 @@ def test_it_fills_only_its_own_fields_and_is_stable(named, make_desk):
 @pytest.mark.parametrize(
     "name",
     [
-        "id",
         "email",
         "E-Mail",
         "userId",
@@ -152,6 +151,21 @@ def test_names_of_properties_that_name_somebody(name):
 @pytest.mark.parametrize("name", ["plan", "price", "product_id", "category", "device", "form_name", "users", "kid"])
 def test_names_of_properties_that_name_nobody(name):
     assert not names_somebody(name) or name == "device"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "kept"),
+    [
+        ("signup", {"products": [{"id": 7, "name": "Boots"}]}),
+        ("form_submit", {"id": "f", "name": "Anna", "products": [{"id": 7, "name": "Boots"}]}),
+        ("identify", {}),
+    ],
+)
+def test_id_and_name_are_kept_of_forms_and_products_only(make_event, make_desk, event_type, kept):
+    said = {"id": "f", "name": "Anna", "products": [{"id": 7, "name": "Boots"}], "billing": {"name": "Anna"}}
+    event = make_event(country="DE", event_type=event_type, properties=said)
+
+    assert decide_consent(event, make_desk()).properties == kept
 
 
 def test_values_that_name_somebody_are_taken_from_any_depth():

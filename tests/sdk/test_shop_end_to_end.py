@@ -74,6 +74,8 @@ def wait_for_events(server, page, event_type, count, among=lambda event: True):
 
 
 def test_a_visit_with_a_purchase_is_stored_step_by_step(server, shop, page):
+    # Somebody in Berlin who has agreed, as the shop's banner would say on every page.
+    page.add_init_script("(window.trackway ??= []).push(['consent', {tracking: 'granted'}])")
     page.goto(shop + "/?utm_source=newsletter&utm_medium=email")
     page.click("text=Start with the boots")
     page.click("main >> text=Fell boot")

@@ -109,8 +109,10 @@ function start(endpoint, writeKey) {
   };
   window.trackway = Object.assign(/** @type {any} */ (early), api);
 
+  // What the visitor has answered already holds for the first page view, too.
+  replay.filter((call) => call?.[0] === "consent").forEach(push);
   guard(() => watchPages(record, (url) => (referrer = url)))();
-  replay.forEach(push);
+  replay.filter((call) => call?.[0] !== "consent").forEach(push);
   watchClicks(record);
   watchForms(record);
 }

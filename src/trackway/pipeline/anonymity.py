@@ -22,10 +22,11 @@ _KEPT_CONTEXT = frozenset(("time_zone", "timezone", "locale", "language", "scree
 # Names of properties that name somebody, or something that somebody else's tables tie to a person.
 _NAMING = frozenset(
     {
-        *("id", "uid", "uuid", "guid", "cid", "sid", "gid", "user", "customer", "client", "contact", "account", "visitor"),
-        *("username", "login", "nickname", "handle", "name", "firstname", "lastname", "fullname", "surname"),
+        *("uid", "uuid", "guid", "cid", "sid", "gid", "user", "customer", "client", "contact", "account", "visitor"),
+        *("username", "login", "nickname", "handle", "firstname", "lastname", "fullname", "surname"),
         *("email", "mail", "emailaddress", "phone", "tel", "telephone", "mobile", "phonenumber", "fax"),
         *("ip", "ipaddress", "useragent", "fingerprint", "birthday", "dateofbirth", "dob", "ssn", "iban"),
+        *("billing", "shipping", "recipient", "passenger", "guest", "sender", "receiver", "owner", "author"),
         *("street", "address", "address1", "address2", "postcode", "zip", "zipcode", "latitude", "longitude", "lat", "lon", "lng"),
         *("orderid", "ordernumber", "conversionid", "transactionid", "invoiceid", "bookingid", "query", "search"),
         *("merge", "mergekey", "hash", "emailhash", "token", "cookie", "dedupekey", "messageid", "referralcode"),
@@ -37,6 +38,9 @@ _WHOSE = re.compile(
     r"|lead|shopper|patient|employee|company|subscriber|advertising|install|installation)"
     r"(id|uid|uuid|guid|key|hash|name|number|no|email|mail|phone|ip|token)?"
 )
+# What the browser script records of the page's own parts: a form's id and name.
+_OF_THE_PAGE = frozenset(("form_submit", "click", "page_view"))
+_AMBIGUOUS = frozenset(("id", "name"))
 _CLICK_IDS = frozenset(CLICK_IDS)
 _MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _SEPARATORS = re.compile(r"[\s._\-]")
@@ -76,7 +80,7 @@ def forget_person(event: Event) -> Event:
         weak_key="",
         profile_key="",
         profile_id="",
-        properties=forget_names(event.properties),
+        properties=forget_properties(event),
         context={name: forget(value) for name, value in event.context.items() if name in _KEPT_CONTEXT},
     )
 
@@ -84,6 +88,16 @@ def forget_person(event: Event) -> Event:
 def cut_query(address: str) -> str:
     """Without query, fragment, user name and password."""
     return _LOGIN.sub(lambda found: f"{found[1] or ''}//", _QUERY.sub("", address))
+
+
+def forget_properties(event: Event) -> dict[str, Any]:
+    """Properties that name nobody. `id` and `name` are the person's, unless they are a form's or stand further in."""
+    if event.event_type == "identify":
+        return {}
+    kept = forget_names(event.properties)
+    if event.event_type in _OF_THE_PAGE:
+        return kept
+    return {name: value for name, value in kept.items() if name.lower() not in _AMBIGUOUS}
 
 
 def forget_names(properties: dict[str, Any], levels: int = MOST_LEVELS) -> dict[str, Any]:
