@@ -16,6 +16,8 @@ REVENUE_TYPES = (
 )
 # One of these in a session, and the visit reached what it was for.
 CONVERSION_TYPES = (*REVENUE_TYPES, "goal_achieved")
+# What somebody else wrote down of a contact or an account: nobody was there, so it is no visit and scores nothing.
+RECORD_TYPES = ("contact_updated", "account_updated", "account_person_added")
 # What is said in a chat, by either side, and its window being opened.
 MESSAGE_TYPES = (
     *("message_sent", "message-sent", "message_received", "message-received"),

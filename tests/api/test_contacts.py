@@ -223,6 +223,18 @@ def test_what_was_seen_before_the_contact_was_known_belongs_to_contact_and_accou
         assert engagement["score"] > 0
 
 
+def test_what_a_crm_writes_down_is_no_visit_and_scores_nothing(crm: Crm, fresh) -> None:  # type: ignore[no-untyped-def]
+    contact = fresh("c")
+    crm.put(f"contacts/{contact}", traits={"name": "Never here"})
+    figures = crm.get(f"contacts/{contact}")["figures"]
+    assert (figures["events"], figures["sessions"]) == (1, 0)
+    engagement = crm.get(f"contacts/{contact}/engagement")
+    assert (engagement["score"], engagement["days"][-1]["events"]) == (0, 1)
+    crm.send(event_type="page_view", contact_id=contact, url="https://shop.example/")
+    assert crm.get(f"contacts/{contact}")["figures"]["sessions"] == 1
+    assert crm.get(f"contacts/{contact}/engagement")["score"] > 0
+
+
 def test_an_account_has_its_traits_its_people_and_its_figures(crm: Crm, fresh) -> None:  # type: ignore[no-untyped-def]
     account, other, moved, stayed = fresh("acme"), fresh("beta"), fresh("moved"), fresh("stayed")
     crm.put(f"accounts/{account}", name="Acme Inc", traits={"plan": "pro"})

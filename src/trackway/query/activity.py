@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from trackway.control.database import State
-from trackway.event_types import CONVERSION_TYPES, PAGE_VIEW_TYPES
+from trackway.event_types import CONVERSION_TYPES, PAGE_VIEW_TYPES, RECORD_TYPES
 from trackway.profiles.identifiers import format_profile_id, read_profile_id
 from trackway.profiles.ledger import in_chunks, read_known
 from trackway.query.answers import describe_event, format_moment, format_money
@@ -121,7 +121,8 @@ def describe_engagement(store: EventStore, workspace: str, whose: Whose, now_ms:
     }
     today = now_ms // DAY_MS
     since = {Filter.OCCURRED_FROM: {"occurred_from": (today - max(days, SCORE_DAYS) + 1) * DAY_MS}}
-    counted = run_query(store, compile_query("count_days_of_people", parameters, whose.filters | since))
+    told = parameters | {"record_types": list(RECORD_TYPES)}
+    counted = run_query(store, compile_query("count_days_of_people", told, whose.filters | since))
     pages = run_query(
         store,
         compile_query(
@@ -157,7 +158,7 @@ def score_days(by_day: Mapping[int, Mapping[str, int]], today: int) -> int:
     for day, row in by_day.items():
         if not 0 <= today - day < SCORE_DAYS:
             continue
-        other = row["events"] - row["page_views"] - row["conversions"]
+        other = row["events"] - row["page_views"] - row["conversions"] - row["records"]
         weight = (
             row["conversions"] * POINTS_OF_CONVERSION + row["page_views"] * POINTS_OF_PAGE + other * POINTS_OF_EVENT
         )

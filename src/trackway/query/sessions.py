@@ -8,7 +8,7 @@ nor a late event can leave a wrong one behind. Nothing about sessions is stored.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trackway.event_types import CONVERSION_TYPES, PAGE_VIEW_TYPES
+from trackway.event_types import CONVERSION_TYPES, PAGE_VIEW_TYPES, RECORD_TYPES
 from trackway.query.answers import format_moment, format_money, format_profile
 from trackway.query.compiler import Filter, compile_query, run_query
 from trackway.query.cursors import SessionCursor, decode_session_cursor, encode_cursor
@@ -111,6 +111,7 @@ def _bound(workspace: str, occurred_from: int, occurred_below: int, keys: Sequen
         "occurred_below": min(LAST_MS, occurred_below + MARGIN_MS),
         "page_view_types": list(PAGE_VIEW_TYPES),
         "conversion_types": list(CONVERSION_TYPES),
+        "record_types": list(RECORD_TYPES),
         "most_engaged": MOST_ENGAGED_MS,
         "bounce_below": BOUNCE_BELOW_MS,
     }

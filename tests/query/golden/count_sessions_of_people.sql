@@ -55,6 +55,8 @@ WITH
             AND occurred_at >= fromUnixTimestamp64Milli({occurred_from:Int64}, 'UTC')
             AND occurred_at < fromUnixTimestamp64Milli({occurred_below:Int64}, 'UTC')
             AND bot = ''
+            -- Somebody wrote it down of them; they were not there.
+            AND event_type NOT IN {record_types:Array(String)}
             -- Strangers without any id are not one visitor.
             AND (session_id != '' OR visitor_key != '' OR profile_key != nobody)
             
