@@ -14,6 +14,8 @@ from trackway.query.compiler import (
     CURRENT_MARK,
     CURRENTS_MARK,
     FILTERS_MARK,
+    MOVED_MARK,
+    NUMBER_MARK,
     SESSIONS_MARK,
     Filter,
     compile_query,
@@ -28,7 +30,7 @@ UPDATE = "TRACKWAY_UPDATE_GOLDEN"
 
 FILES = sorted(file.name.removesuffix(".sql") for file in resources.files("trackway.query").joinpath("sql").iterdir())
 
-MARKS = (COLUMNS_MARK, FILTERS_MARK, SESSIONS_MARK, CURRENT_MARK, CURRENTS_MARK)
+MARKS = (COLUMNS_MARK, FILTERS_MARK, SESSIONS_MARK, CURRENT_MARK, CURRENTS_MARK, NUMBER_MARK, MOVED_MARK)
 COMPOSED = [name for name in FILES if any(mark in read_sql(name) for mark in MARKS)]
 
 CASES: dict[str, tuple[str, tuple[Filter, ...]]] = {
