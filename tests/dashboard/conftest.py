@@ -82,11 +82,12 @@ class Sender:
 
     server: TestServer
     source: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
 
     def send(self, *events: dict[str, Any]) -> list[dict[str, Any]]:
         """The door's verdicts."""
         key = next(iter(self.source["credentials"].values()))
-        answer = self.server.post("/v1/events", list(events), key)
+        answer = self.server.post("/v1/events", list(events), key, self.headers)
         assert answer.status == 200, answer.body
         results: list[dict[str, Any]] = answer.json["results"]
         return results
@@ -101,6 +102,16 @@ class Sender:
 @pytest.fixture
 def sender(server: TestServer, request: pytest.FixtureRequest) -> Sender:
     return Sender(server, server.add_source(f"{request.node.name[:100]} {time.time_ns()}", channel="web"))
+
+
+# Without one, a web source's events count as a bot's, and a bot is nobody.
+BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"}
+
+
+@pytest.fixture
+def browsing(sender: Sender) -> Sender:
+    """A source whose events come from a browser, so that they are somebody's."""
+    return Sender(sender.server, sender.source, BROWSER)
 
 
 # One browser for each module and no longer: while it runs, no other test can start an event loop.

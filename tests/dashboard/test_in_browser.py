@@ -35,7 +35,7 @@ def test_an_event_appears_without_a_reload(screen: Screen, server: TestServer, s
     expect(row).to_contain_text("At the door")
     expect(row).to_contain_text("guest-1")
     assert page.locator(ROWS).first.get_attribute("data-event") == verdict["event_id"]
-    row.locator("a").click()
+    row.locator(".type a").click()
     page.wait_for_url(f"**/app/events/{verdict['event_id']}")
     assert screen.complain() == []
 
