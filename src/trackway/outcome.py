@@ -47,6 +47,8 @@ class Reason(StrEnum):
 
     BOT = "bot"
     NO_CONSENT = "no_consent"
+    ERASED = "erased"
+    EXPIRED = "expired"
 
     ADAPTER_FAILED = "adapter_failed"
     STORE_REFUSED = "store_refused"
@@ -104,6 +106,10 @@ REASONS: dict[Reason, ReasonMeaning] = {
     Reason.NO_CONSENT: ReasonMeaning(
         Outcome.DROPPED, 0, "The consent policy does not allow it to be stored; the detail names the rule"
     ),
+    Reason.ERASED: ReasonMeaning(
+        Outcome.DROPPED, 0, "Its person was erased: it was removed from the store, or came after that from before it"
+    ),
+    Reason.EXPIRED: ReasonMeaning(Outcome.DROPPED, 0, "It was removed from the store by the retention of its type"),
     Reason.ADAPTER_FAILED: ReasonMeaning(
         _DEAD, 0, "The protocol could not parse a submission again that the door had accepted"
     ),

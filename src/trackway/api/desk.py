@@ -1,10 +1,11 @@
 """What the API needs of the running server; `app.py` makes it and puts it on `app.state.desk`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from trackway.clock import Clock
 from trackway.control.database import State
+from trackway.control.privacy_requests import Request
 from trackway.eventlog.interface import EventLogReader
 from trackway.query.feed import LiveFeed
 from trackway.settings import Settings
@@ -17,6 +18,7 @@ class ServerDesk(Protocol):
     `record` puts events of the native protocol on the log in our own name and returns the verdicts, as
     `POST /v1/events` words them: what the API is told of people takes the road of every event. NotRecorded
     when they cannot be made durable now.
+    `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
     """
 
     @property
@@ -43,6 +45,8 @@ class ServerDesk(Protocol):
     def feed(self) -> LiveFeed: ...
     @property
     def record(self) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]: ...
+    @property
+    def export(self) -> Callable[[Request], Iterator[bytes] | None]: ...
 
 
 class NotRecorded(Exception):

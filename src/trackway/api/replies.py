@@ -1,11 +1,11 @@
 """The form of every answer: JSON, and one shape for errors with a closed set of reasons."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 RETRY_SECONDS = 2
 
@@ -32,6 +32,8 @@ class ApiError(Enum):
     REFUSED = Meaning("refused", 422, "What was asked for makes no sense as things stand; the message says why")
     UNKNOWN_PERSON = Meaning("unknown_person", 404, "Nobody and nothing is known by this id or identifier")
     NOT_DURABLE = Meaning("not_durable", 503, "It could not be made durable now; send it again")
+    GONE = Meaning("gone", 410, "It was there and is erased; there is nothing to send any more")
+    UNKNOWN_REQUEST = Meaning("unknown_request", 404, "No privacy request of the workspace has this id")
     UNKNOWN_EVENT = Meaning("unknown_event", 404, "No event of the workspace has this id")
     UNKNOWN_ROUTE = Meaning("unknown_route", 404, "There is no such path below /api/v1")
     METHOD_NOT_ALLOWED = Meaning("method_not_allowed", 405, "The path exists, the method does not")
@@ -50,6 +52,23 @@ class ApiRefusal(Exception):
     ) -> None:
         super().__init__(message)
         self.error, self.message, self.field, self.headers = error, message, field, dict(headers or {})
+
+
+class Download(NamedTuple):
+    """An answer that is a file, made while it is sent."""
+
+    name: str
+    media_type: str
+    pieces: Iterator[bytes]
+
+
+def reply_download(download: Download) -> Response:
+    headers = {
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "content-disposition": f'attachment; filename="{download.name}"',
+    }
+    return StreamingResponse(download.pieces, 200, headers, download.media_type)
 
 
 def reply_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from trackway.api.desk import ServerDesk
 from trackway.api.parameters import Parameter
+from trackway.api.replies import Download
 
 PREFIX = "/api/v1"
 
 Values = Mapping[str, Any]
-Answer = Mapping[str, Any]
+Answer = Mapping[str, Any] | Download
 
 
 class ApiRoute(Struct, frozen=True):

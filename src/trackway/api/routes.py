@@ -28,7 +28,8 @@ from trackway.api.live import stream_live
 from trackway.api.parameters import read_parameters
 from trackway.api.paths import SentPath
 from trackway.api.people import PEOPLE_ROUTES
-from trackway.api.replies import ApiError, ApiRefusal, reply_json, reply_refusal
+from trackway.api.privacy import PRIVACY_ROUTES
+from trackway.api.replies import ApiError, ApiRefusal, Download, reply_download, reply_json, reply_refusal
 from trackway.api.route import PREFIX, ApiRoute
 from trackway.api.visitors import VISITOR_ROUTES
 from trackway.eventlog.interface import UnknownFormat
@@ -61,6 +62,7 @@ API_ROUTES: tuple[ApiRoute, ...] = (
     *CONTACT_ROUTES,
     *ACCOUNT_ROUTES,
     *CONSENT_ROUTES,
+    *PRIVACY_ROUTES,
 )
 
 
@@ -98,7 +100,8 @@ async def _ask(route: ApiRoute, desk: ServerDesk, request: Request) -> Response:
         values["body"] = await read_body(request, route.lines)
     if route.answer is None:
         return await stream_live(desk, request, **values)
-    return reply_json(await _run_in_thread(route.answer, desk, values))
+    answer = await _run_in_thread(route.answer, desk, values)
+    return reply_download(answer) if isinstance(answer, Download) else reply_json(answer)
 
 
 async def _run_in_thread(function: Callable[..., T], *arguments: object) -> T:

@@ -76,6 +76,13 @@ class Folder:
             write_private(file, secrets.token_bytes(32))
         return file.read_bytes()
 
+    def read_signing_key(self) -> bytes:
+        """The private key that signs certificates of erasure, made on first use."""
+        file = self.root / "privacy.key"
+        if not file.exists():
+            write_private(file, secrets.token_bytes(32))
+        return file.read_bytes()
+
     def read_server(self) -> RunningServer | None:
         """The server that says it runs here; None when there is none or its process is gone."""
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from trackway.collect.protocols.native import NATIVE
 from trackway.collect.script_files import ScriptFiles
 from trackway.collect.verdicts import KeyMemory
 from trackway.control.database import State, make_url
+from trackway.control.privacy_requests import Request as PrivacyRequest
 from trackway.control.sources import ensure_own_source, list_sources
 from trackway.control.workspaces import FIRST_WORKSPACE
 from trackway.dashboard.routes import make_dashboard_routes
@@ -46,6 +47,7 @@ from trackway.outcome import Refused
 from trackway.pipeline.pipeline import STAGES
 from trackway.pipeline.progress import read_position
 from trackway.pipeline.runner import Adapter, AdapterFailed
+from trackway.privacy.export import write_export
 from trackway.query.feed import LiveFeed
 from trackway.records import decode_record
 from trackway.settings import Settings
@@ -76,6 +78,7 @@ class Desk(Struct, frozen=True):
     proxies: Proxies
     stages: Sequence[tuple[str, str, tuple[str, ...]]]
     record: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
+    export: Callable[[PrivacyRequest], Iterator[bytes] | None]
 
 
 class Front:
@@ -132,6 +135,7 @@ class Front:
             proxies=proxies,
             stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
             record=partial(self._record, asyncio.get_running_loop()),
+            export=self._export,
         )
         keys = KeyRing(self._state)
         keys.load()
@@ -179,6 +183,9 @@ class Front:
             raise NotRecorded(str(error)) from error
         results: Sequence[Mapping[str, Any]] = msgspec.json.decode(reply.body)["results"]
         return results
+
+    def _export(self, request: PrivacyRequest) -> Iterator[bytes] | None:
+        return write_export(self._store, self._state, request, now_ms(), self._settings.log_keep_hours)
 
     def _recover(self, memory: KeyMemory) -> None:
         """After a restart: hold the keys of what is in the log and not settled, of every stream."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trackway.app.children import start_child, stop_on_signal
+from trackway.app.errands import make_errands
 from trackway.app.folder import Folder
 from trackway.app.supervisor import find_store_url
 from trackway.clock import now_ms
@@ -74,15 +75,17 @@ def run_pipeline(data: Path, settings: Settings) -> None:
     if not wait_for_store(store, stopped):
         return
     keys = KeyIndex.open_writer(folder.keys)
+    log, adapters = LogReader(folder.log), make_adapters(settings)
     pipeline = Pipeline(
         state=state,
         store=store,
-        log=LogReader(folder.log),
+        log=log,
         keys=keys,
-        adapters=make_adapters(settings),
+        adapters=adapters,
         knowledge=load_knowledge(settings.location_file),
         settings=settings,
         clock=now_ms,
+        errands=make_errands(folder, state, store, log, adapters, settings),
     )
     (folder.run / "pipeline-ready").touch()
     pipeline.run_for_ever(stopped)

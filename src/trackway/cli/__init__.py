@@ -18,6 +18,7 @@ COMMANDS = {
     "workspaces": ("sources", "workspaces"),
     "tokens": ("people", "tokens"),
     "password": ("people", "password"),
+    "privacy": ("privacy", "privacy"),
     "explain": ("events", "explain"),
     "query": ("events", "query"),
     "people": ("identity", "people"),

@@ -1,7 +1,9 @@
 """The server of a data folder, for commands that go through it: the running one, or one of their own."""
 
 import contextlib
+import http.client
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -36,6 +38,20 @@ class LocalServer:
             return error.code, json.loads(error.read() or b"null")
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
             raise click.ClickException(f"the server at {self._running.url} does not answer: {error}") from None
+
+    def download(self, path: str, file: Path) -> None:
+        """Write an answer's body into `file`, piece by piece; nothing is left of one that broke off."""
+        request = urllib.request.Request(self._running.url + path)
+        request.add_header("Authorization", f"Bearer {self._running.token}")
+        part = file.with_name(file.name + ".part")
+        try:
+            with urllib.request.urlopen(request, timeout=120) as response, part.open("wb") as out:
+                shutil.copyfileobj(response, out)
+            part.replace(file)
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            raise click.ClickException(f"the server at {self._running.url} did not send it: {error}") from None
+        finally:
+            part.unlink(missing_ok=True)
 
     def api(self, path: str, **query: object) -> Any:
         """GET /api/v1/PATH. None for 404; ClickException for another refusal."""

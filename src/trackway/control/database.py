@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from trackway.control.tables import CONFIGURATION
 
 BUSY_TIMEOUT_S = 20
+CHECKPOINT_TIMEOUT_MS = 200
 
 
 def make_url(data: Path, state_url: str) -> str:
@@ -45,6 +46,24 @@ class State:
         with self.engine.connect().execution_options(trackway_write=True) as connection, connection.begin():
             yield connection
 
+    def forget_old_pages(self) -> bool:
+        """Empty the write-ahead log, in which earlier contents of pages stand. False when a reader is in the way.
+
+        Where it is not SQLite there is nothing to do: the server's own vacuum reuses what was deleted.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        pooled = self.engine.raw_connection()
+        try:
+            cursor = pooled.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT_MS}")
+            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+            cursor.close()
+        finally:
+            pooled.close()
+        return not busy
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -52,7 +71,14 @@ class State:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_S * 1000}", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
+        "foreign_keys=ON",
+        # What is deleted is overwritten with zeros: an erasure must not leave bytes in free pages.
+        "secure_delete=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -115,5 +115,8 @@ class EventLogReader(Protocol):
         Returns how many were overwritten.
         """
 
+    def forget_damaged(self, unwanted: Callable[[bytes], bool]) -> int:
+        """Remove what was kept of damaged bytes where `unwanted` says so. Returns how many pieces went."""
+
     def backlog_bytes(self, stream: str, position: Position) -> int:
         """Bytes that stand behind `position`."""

@@ -74,6 +74,18 @@ class LogReader:
         """See `EventLogReader.erase`. Reads each segment that is concerned into memory, one after the other."""
         return Eraser(self._storage, self._directory / stream).erase(places, below, filler)
 
+    def forget_damaged(self, unwanted: Callable[[bytes], bool]) -> int:
+        """See `EventLogReader.forget_damaged`."""
+        folder, gone = self._directory / DAMAGED_FOLDER, 0
+        for name in self._storage.list(folder):
+            path = folder / name
+            if unwanted(self._storage.read(path, 0, self._storage.size(path))):
+                self._storage.unlink(path)
+                gone += 1
+        if gone:
+            self._storage.sync_directory(folder)
+        return gone
+
     def backlog_bytes(self, stream: str, position: Position) -> int:
         """Bytes on disk that stand behind `position`."""
         total = 0

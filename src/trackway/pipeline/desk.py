@@ -85,6 +85,26 @@ class NothingSaid:
         pass
 
 
+class ErasedPeople(Protocol):
+    """Who was erased; `pipeline.erased.Tombstones` within a batch."""
+
+    def concern(self, event: Event) -> bool:
+        """Could it belong to somebody who was erased?"""
+
+    def hold(self, event: Event) -> bool:
+        """Does it?"""
+
+
+class NobodyErased:
+    """For looking at one event by itself."""
+
+    def concern(self, event: Event) -> bool:
+        return False
+
+    def hold(self, event: Event) -> bool:
+        return False
+
+
 class Knowledge(Struct, frozen=True):
     """The loaded look-ups. Made once per process by `load_knowledge`; not for several threads."""
 
@@ -115,6 +135,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     firsts: FirstEvents = NothingSeen()
     policy: Policy = DEFAULT_POLICY
     consents: ConsentStates = NothingSaid()
+    tombstones: ErasedPeople = NobodyErased()
 
     def __post_init__(self) -> None:
         """ValueError for an ip_mode that does not exist: better no event than an address kept by mistake."""

@@ -2,8 +2,9 @@
 
 `STAGES` is the road, in execution order; the order is not free:
 
-* duplicates first: nothing is worth doing for an event that is not kept;
-* bots next, because a source may drop them, which spares the rest;
+* what was erased comes first: it must not come back, not even as a duplicate;
+* duplicates next: nothing is worth doing for an event that is not kept;
+* then bots, because a source may drop them, which spares the rest;
 * the visitor's key is hashed from the whole address and the place is looked up with it, so both
   come before the address is cut;
 * device and campaign are read next, while user agent and query are there: where consent is
@@ -28,6 +29,7 @@ from trackway.pipeline import (
     consent,
     devices,
     duplicates,
+    erased,
     money,
     people,
     places,
@@ -47,6 +49,7 @@ class Stage(NamedTuple):
 
 
 STAGES: tuple[Stage, ...] = (
+    Stage("drop_erased", "Drops what belongs to a person who was erased since", erased.FILLS, erased.drop_erased),
     Stage(
         "drop_duplicate",
         "Drops what was seen before, by dedupe_key, order_id or conversion_id",

@@ -29,6 +29,7 @@ from trackway.outcome import Outcome, Reason, Refused
 from trackway.pipeline.consent import Consents
 from trackway.pipeline.desk import Desk, Duplicate, Knowledge
 from trackway.pipeline.duplicates import Firsts
+from trackway.pipeline.erased import Tombstones
 from trackway.pipeline.knowledge.locations import LocationFileError
 from trackway.pipeline.letters import note_conflict, set_damage_aside, set_event_aside, set_refusal_aside
 from trackway.pipeline.people import settle_people
@@ -57,6 +58,8 @@ LOG = logging.getLogger(__name__)
 
 # Raises Refused or AdapterFailed.
 Adapter = Callable[[Submission, Source], Sequence[Event]]
+# Work for the time between two batches, such as an erasure: a slice of it; the stamp rises.
+Errands = Callable[[People, int], None]
 
 
 class AdapterFailed(Exception):
@@ -91,7 +94,9 @@ class Pipeline:
         knowledge: Knowledge,
         settings: Settings,
         clock: Clock,
+        errands: Errands = lambda people, stamp: None,
     ) -> None:
+        self._errands = errands
         self._state, self._store, self._log, self._keys = state, store, log, keys
         self._adapters, self._knowledge, self._settings, self._clock = adapters, knowledge, settings, clock
         self._sources: dict[str, Source] = {}
@@ -138,6 +143,7 @@ class Pipeline:
             self._renew_configuration()
             apply_decisions(self._state, self._people, self._stamp())
             project_profiles(self._state, self._store)
+            self._errands(self._people, self._stamp())
         return settled
 
     def _doubt_everything(self) -> None:
@@ -200,16 +206,17 @@ class Pipeline:
             self._open_record(record, arrivals, dead, account)
         events = [event for arrival in arrivals for event in arrival.events]
         firsts = Firsts(self._keys, events, self._window_start())
-        work = Work([], dead, account, firsts, self._open_consents(events))
+        work = Work([], dead, account, firsts, *self._open_people(events))
         for arrival in arrivals:
             self._process_arrival(arrival, work)
         return work
 
-    def _open_consents(self, events: Sequence[Event]) -> Consents:
+    def _open_people(self, events: Sequence[Event]) -> tuple[Consents, Tombstones]:
         def find_keys(workspace: str) -> ProfileKeys:
             return self._people.keys_of(self._workspaces[workspace])
 
-        return Consents(self._state, events, find_keys, self._people.guards.blocked)
+        blocked = self._people.guards.blocked
+        return Consents(self._state, events, find_keys, blocked), Tombstones(self._state, find_keys, blocked)
 
     def _open_record(self, record: Record, arrivals: list[Arrival], dead: list[OutcomeRow], account: Account) -> None:
         content = decode_record(record.payload)
@@ -250,6 +257,7 @@ class Pipeline:
             firsts=work.firsts,
             policy=self._policies.get(submission.workspace, DEFAULT_POLICY),
             consents=work.consents,
+            tombstones=work.tombstones,
         )
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
@@ -262,7 +270,7 @@ class Pipeline:
                 )
                 work.repeats.append(Repeat(event, place, result))
             else:
-                work.outcomes.append(make_outcome(event, place, Outcome.DROPPED, result.reason, result.detail))
+                work.drop(event, place, result)
 
     def _leave_out_what_is_stored(self, work: Work, batch: Batch) -> bool:
         """Whether places beyond the batch are known too: an earlier attempt was cut larger (other settings)."""
@@ -296,7 +304,8 @@ class Pipeline:
         if work.dead_in_a_row > MOST_DEAD_IN_A_ROW:
             raise TooManyDeadLetters(f"the store refused {MOST_DEAD_IN_A_ROW} events in a row, the last with: {detail}")
         event = row.event
-        LOG.error("the store refused event %s of source %s: %s", event.event_id, event.source, detail)
+        # Not the detail: it may quote the event, and this log outlives an erasure.
+        LOG.error("the store refused event %s of source %s; its letter says why", event.event_id, event.source)
         work.outcomes.append(make_outcome(event, row.place, Outcome.DEAD_LETTERED, Reason.STORE_REFUSED, detail))
         work.refused.append(
             set_event_aside(event, "dead_letter", f"dead:{event.event_id}", Reason.STORE_REFUSED, detail)

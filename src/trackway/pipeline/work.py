@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
+from trackway.control.erased import note_records
 from trackway.event import Event, LogPlace, Row, Submission
-from trackway.eventlog.interface import Record
+from trackway.eventlog.interface import Record, RecordPlace
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason
 from trackway.pipeline.consent import Consents
-from trackway.pipeline.desk import Duplicate
+from trackway.pipeline.desk import Dropped, Duplicate
 from trackway.pipeline.duplicates import Firsts
+from trackway.pipeline.erased import Tombstones
 from trackway.pipeline.letters import keep_submission, set_submission_aside
 from trackway.pipeline.progress import Account, DeadLetter
 from trackway.profiles.people import People, Settled
@@ -37,17 +39,25 @@ class Work(msgspec.Struct):
     account: Account
     firsts: Firsts
     consents: Consents
+    tombstones: Tombstones
     repeats: list[Repeat] = msgspec.field(default_factory=list)
     refused: list[DeadLetter] = msgspec.field(default_factory=list)
     dead_in_a_row: int = 0
     settled: Settled = msgspec.field(default_factory=Settled)
+    erased: list[RecordPlace] = msgspec.field(default_factory=list)
+
+    def drop(self, event: Event, place: LogPlace, dropped: Dropped) -> None:
+        self.outcomes.append(make_outcome(event, place, Outcome.DROPPED, dropped.reason, dropped.detail))
+        if dropped.reason is Reason.ERASED:
+            self.erased.append(RecordPlace(place.segment, place.record))
 
     def write_people(self, people: People) -> Callable[[Connection], None]:
-        """What the batch says of people and their consent, for the transaction that commits it."""
+        """What the batch says of people and their consent, and which records must go, for the transaction that commits it."""
 
         def write(connection: Connection) -> None:
             people.write(connection, self.settled)
             self.consents.write(connection)
+            note_records(connection, self.erased)
 
         return write
 

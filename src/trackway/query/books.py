@@ -23,7 +23,7 @@ from trackway.control.database import State
 from trackway.eventlog.interface import EventLogReader
 from trackway.outcome import Outcome
 from trackway.query.compiler import Filter, compile_query, run_query
-from trackway.query.progress import LineKey, read_counts
+from trackway.query.progress import LineKey, look_whether_removing, read_counts
 from trackway.query.questions import MOST_MINUTES, check_number
 from trackway.query.tail import MINUTE_MS, Tail, count_tail, has_unknown_segment
 from trackway.store.client import EventStore
@@ -114,14 +114,24 @@ def _count_lines(
         for rejected in (counts.rejected, tail.rejected):
             for (key, reason), events in rejected.items():
                 lines[key].rejected[reason] += events
-        _count_store(store, workspace, tail, from_minute, lines)
-        if not has_unknown_segment(log, tail):
+        _count_store(store, workspace, tail, from_minute, lines, counts.removing)
+        if not has_unknown_segment(log, tail) and not _caught_removal(state, counts.removing, lines):
             break
     return Counted(lines, counts.sources, tail.oldest_at)
 
 
+def _caught_removal(state: State, removing: bool, lines: Mapping[LineKey, Line]) -> bool:
+    """Were rows given their outcome between the questions that count rows and outcomes?"""
+    return not all(line.balanced for line in lines.values()) and (removing or look_whether_removing(state))
+
+
 def _count_store(
-    store: EventStore, workspace: str, tail: Tail, from_minute: int | None, lines: dict[LineKey, Line]
+    store: EventStore,
+    workspace: str,
+    tail: Tail,
+    from_minute: int | None,
+    lines: dict[LineKey, Line],
+    removing: bool,
 ) -> None:
     """Add what the store holds below the pipeline's position."""
     below: dict[Filter, Mapping[str, Any]] = {
@@ -141,7 +151,8 @@ def _count_store(
         since = {Filter.RECEIVED_FROM: {"received_from": from_minute * MINUTE_MS}}
         questions.append(("minute", below | since))
     for each, filters in questions:
-        for key, row in run(f"count_stored_by_{each}", filters):
+        stored = filters | {Filter.NOT_REMOVED: {}} if removing else filters
+        for key, row in run(f"count_stored_by_{each}", stored):
             lines[key].stored += row["events"]
         for key, row in run(f"count_outcomes_by_{each}", filters):
             lines[key].add_outcome(row["outcome"], row["reason"], row["events"])

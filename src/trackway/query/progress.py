@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from trackway.control.database import State
+from trackway.control.privacy_requests import is_removing
 from trackway.control.tables import DEAD_LETTERS, POSITIONS, RECEIVED, REJECTED, SOURCES, SWALLOWING_KEYS
 from trackway.eventlog.interface import Position
 
@@ -17,12 +18,17 @@ LineKey = tuple[str, int | None]
 
 
 class Counts(Struct, frozen=True):
-    """What the pipeline has counted up to `positions`, read in one transaction with them."""
+    """What the pipeline has counted up to `positions`, read in one transaction with them.
+
+    While `removing`, rows of the store are on their way out: some stand there twice, as themselves and as
+    the outcome `dropped`.
+    """
 
     positions: Mapping[str, Position]
     sources: tuple[str, ...]
     received: Mapping[LineKey, int]
     rejected: Mapping[tuple[LineKey, str], int]
+    removing: bool
 
 
 class SetAside(Struct, frozen=True):
@@ -46,6 +52,11 @@ def read_positions(state: State) -> dict[str, Position]:
         return _read_positions(connection)
 
 
+def look_whether_removing(state: State) -> bool:
+    with state.read() as connection:
+        return is_removing(connection)
+
+
 def _read_positions(connection: Connection) -> dict[str, Position]:
     rows = connection.execute(select(POSITIONS))
     return {row.stream: Position(row.segment, row.ordinal, row.offset) for row in rows}
@@ -59,7 +70,8 @@ def read_counts(state: State, workspace: str, from_minute: int | None) -> Counts
         ids = tuple(connection.execute(in_order).scalars())
         received = _read_received(connection, ids, from_minute)
         rejected = _read_rejected(connection, ids, from_minute)
-    return Counts(positions, ids, received, rejected)
+        removing = is_removing(connection)
+    return Counts(positions, ids, received, rejected, removing)
 
 
 def _read_received(connection: Connection, ids: tuple[str, ...], from_minute: int | None) -> dict[LineKey, int]:

@@ -72,6 +72,8 @@ CONFIG = """<clickhouse>
   <merge_tree>
     <!-- Ten merged-away parts a second otherwise keep their files for eight minutes. -->
     <old_parts_lifetime>60</old_parts_lifetime>
+    <!-- A quiet table is otherwise looked at once in five minutes, and an erasure waits for its old files. -->
+    <max_cleanup_delay_period>30</max_cleanup_delay_period>
     <!-- A pool of two threads must always have one left for small merges. -->
     <number_of_free_entries_in_pool_to_lower_max_size_of_merge>2</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
     <number_of_free_entries_in_pool_to_execute_mutation>2</number_of_free_entries_in_pool_to_execute_mutation>
