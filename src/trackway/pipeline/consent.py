@@ -40,7 +40,8 @@ from trackway.profiles.consents import (
     write_heard,
 )
 from trackway.profiles.identifiers import UNLINKED_KINDS, ProfileKeys, collect_identifiers
-from trackway.profiles.policies import TRACKING
+from trackway.profiles.policies import DEFAULT_POLICY, TRACKING, Policy
+from trackway.profiles.withdrawals import queue_withdrawals
 
 FILLS = (
     *("consent_rule", "stored_as", "visitor_key", "url", "referrer", "title", "properties", "context", "consent"),
@@ -95,7 +96,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 class Consents:
     """How the people of one batch stand, and what its events say; written with the batch by `write`.
 
-    `find_keys` gives a workspace's profile keys. Events of the batch that come later stand by what
+    `find_keys` and `find_policy` give a workspace's profile keys and policy. Events of the batch that come later stand by what
     earlier ones said, as if each had been committed by itself.
     """
 
@@ -105,8 +106,9 @@ class Consents:
         events: Iterable[Event],
         find_keys: Callable[[str], ProfileKeys],
         blocked: frozenset[str] = frozenset(),
+        find_policy: Callable[[str], Policy] = lambda workspace: DEFAULT_POLICY,
     ) -> None:
-        self._state, self._find_keys, self._blocked = state, find_keys, blocked
+        self._state, self._find_keys, self._blocked, self._find_policy = state, find_keys, blocked, find_policy
         self._members: dict[bytes, frozenset[bytes]] = {}
         self._registers: dict[bytes, Registers] = {}
         self.heard: list[Heard] = []
@@ -171,6 +173,7 @@ class Consents:
             nodes=nodes,
             jurisdiction=event.region or event.country or _read_said(event, "jurisdiction")[:10].upper(),
             occurred_at=event.occurred_at,
+            received_at=event.received_at,
             statements=kept,
             proof=proof,
             explicit=explicit,
@@ -182,7 +185,9 @@ class Consents:
 
     def write(self, connection: Connection) -> None:
         """In the transaction that commits the batch."""
-        write_heard(connection, self.heard)
+        withdrawn = write_heard(connection, self.heard)
+        if withdrawn:
+            queue_withdrawals(connection, withdrawn, self._find_policy)
 
 
 def make_proof(event: Event, key: bytes) -> dict[str, str]:

@@ -215,8 +215,12 @@ class Pipeline:
         def find_keys(workspace: str) -> ProfileKeys:
             return self._people.keys_of(self._workspaces[workspace])
 
+        def find_policy(workspace: str) -> Policy:
+            return self._policies.get(workspace, DEFAULT_POLICY)
+
         blocked = self._people.guards.blocked
-        return Consents(self._state, events, find_keys, blocked), Tombstones(self._state, find_keys, blocked)
+        consents = Consents(self._state, events, find_keys, blocked, find_policy)
+        return consents, Tombstones(self._state, find_keys, blocked)
 
     def _open_record(self, record: Record, arrivals: list[Arrival], dead: list[OutcomeRow], account: Account) -> None:
         content = decode_record(record.payload)

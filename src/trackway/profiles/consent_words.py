@@ -43,6 +43,7 @@ class Stand(NamedTuple):
 
 # A page's measurements are tracking for analytics; what this event road does needs that much.
 MEASURING = Topic("tracking", "analytics")
+TRACKING_TOPICS = (Topic("tracking", ""), MEASURING)
 
 _TOPICS: dict[str, Topic] = {
     **{channel: Topic(channel, "") for channel in CHANNELS},

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from trackway.control.database import add_up
 from trackway.profiles.consent_tables import CONSENT_STATES, CONSENTS
-from trackway.profiles.consent_words import Stand, Statement, Topic, state_at
+from trackway.profiles.consent_words import TRACKING_TOPICS, Stand, Statement, Topic, state_at
 from trackway.profiles.ledger import in_chunks
 from trackway.profiles.policies import State
 from trackway.profiles.tables import IDENTITIES
@@ -47,6 +47,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     nodes: tuple[bytes, ...]
     jurisdiction: str
     occurred_at: int
+    received_at: int
     statements: tuple[Statement, ...]
     proof: Mapping[str, str]
     # A statement for its own sake, not a repetition beside something else: kept even when it changes nothing.
@@ -139,19 +140,26 @@ def read_history(connection: Connection, nodes: Collection[bytes]) -> list[dict[
     ]
 
 
-def write_heard(connection: Connection, heard: Sequence[Heard]) -> None:
-    """Move the registers on and append what changed them. The same again changes nothing."""
+def write_heard(connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
+    """Move the registers on and append what changed them. The same again changes nothing.
+
+    Returns what ended a person's consent to be tracked.
+    """
     if not heard:
-        return
+        return []
     owners = {node: each.workspace for each in heard for node in each.nodes}
     before = read_registers(connection, owners)
     after = dict(before)
     rows: dict[tuple[str, Topic], dict[str, Any]] = {}
+    withdrawn: dict[str, Heard] = {}
     for each in heard:
         for said in each.statements:
             known = after.get(each.nodes[0], {}).get(said.topic)
             if each.explicit or known is None or (known.state, known.expires_at) != (said.state, said.expires_at):
                 rows[each.event_id, said.topic] = _make_row(each, said)
+            ends = said.state == "withdrawn" and said.topic in TRACKING_TOPICS
+            if ends and (known is None or known.state != "withdrawn"):
+                withdrawn[each.event_id] = each
         for node, said in list_touched(each):
             after[node] = take_in(after.get(node, {}), said, each.occurred_at)
     written = [
@@ -171,6 +179,7 @@ def write_heard(connection: Connection, heard: Sequence[Heard]) -> None:
     add_up(connection, CONSENT_STATES, written, counted=(), latest=("state", "occurred_at", "expires_at"))
     # Setting what is there to itself: a row of the ledger is never changed.
     add_up(connection, CONSENTS, list(rows.values()), counted=(), latest=("event_id",))
+    return list(withdrawn.values())
 
 
 def _make_row(heard: Heard, said: Statement) -> dict[str, Any]:
