@@ -5,14 +5,17 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from trackway.control.database import State, migrate_state
+from trackway.control.privacy_tables import PRIVACY_REQUESTS
 from trackway.control.workspaces import FIRST_WORKSPACE, ensure_first_workspace
 from trackway.profiles.consent_words import MEASURING, Statement, Topic, resolve
 from trackway.profiles.consents import Heard, read_history, read_stands, write_heard
-from trackway.profiles.policies import PolicyError
+from trackway.profiles.policies import DEFAULT_POLICY, Policy, PolicyError, read_rules
 from trackway.profiles.policy_versions import change_policy, list_policy_versions, read_policies
 from trackway.profiles.tables import IDENTITIES
+from trackway.profiles.withdrawals import queue_withdrawals
 
 TRACKING, EMAIL = Topic("tracking", ""), Topic("email", "")
 DEVICE, OTHER, PERSON = b"d" * 16, b"o" * 16, b"p" * 16
@@ -36,6 +39,7 @@ def say(value, at, *nodes, topic=TRACKING, expires_at=0, explicit=False, event_i
         nodes=nodes or (DEVICE,),
         jurisdiction="DE",
         occurred_at=at,
+        received_at=at,
         statements=(Statement(topic, value, expires_at, "v1"),),
         proof={"source": "web-1", "ip_hash": "12ab"},
         explicit=explicit,
@@ -137,6 +141,44 @@ def test_repetitions_are_left_out_of_the_history_and_explicit_statements_are_not
     with state.read() as connection:
         history = read_history(connection, [DEVICE])
     assert [row["occurred_at"] for row in history] == [30, 10]
+
+
+def requests(state):
+    with state.read() as connection:
+        rows = connection.execute(select(PRIVACY_REQUESTS)).all()
+    return sorted((row.kind, bytes(row.profile), row.reason) for row in rows)
+
+
+def end(state, policy, *heard):
+    with state.write() as connection:
+        queue_withdrawals(connection, write_heard(connection, heard), lambda workspace: policy)
+
+
+def test_a_withdrawal_asks_to_anonymise_what_is_stored_where_the_policy_says_so(state):
+    rules = [{"id": "eu", "jurisdictions": ["EU"], "mode": "opt_in", "on_withdrawal": "anonymise"}]
+    make_one_person(state, DEVICE, PERSON)
+    said = say("granted", 5, PERSON), say("withdrawn", 10, PERSON), say("withdrawn", 11, PERSON)
+    end(state, Policy(read_rules(rules)), *said)
+
+    assert requests(state) == [("anonymise", DEVICE, "consent to tracking was withdrawn; rule eu")]
+
+
+def test_a_withdrawal_asks_for_nothing_where_the_policy_keeps_or_another_channel_is_meant(state):
+    rules = [{"id": "eu", "jurisdictions": ["EU"], "mode": "opt_in", "on_withdrawal": "erase"}]
+    end(state, DEFAULT_POLICY, say("withdrawn", 10))
+    end(state, Policy(read_rules(rules)), say("withdrawn", 10, topic=EMAIL))
+
+    assert requests(state) == []
+
+
+def test_a_withdrawal_may_ask_for_erasure_and_a_later_one_may_ask_again(state):
+    rules = [{"id": "all", "jurisdictions": ["*"], "mode": "opt_in", "on_withdrawal": "erase"}]
+    policy = Policy(read_rules(rules))
+    end(state, policy, say("withdrawn", 10))
+    end(state, policy, say("granted", 20))
+    end(state, policy, say("withdrawn", 30))
+
+    assert [kind for kind, _, _ in requests(state)] == ["erase", "erase"]
 
 
 def test_the_history_holds_the_proof_and_no_address(state):
