@@ -292,3 +292,7 @@ def test_while_the_store_is_away_the_page_says_so_and_comes_back_by_itself(chrom
             assert twin.json["error"]["reason"] == "store_unavailable"
         page.goto(f"{server.url}/app/events")
         expect(page.get_by_role("heading", name="Events")).to_be_visible()
+        server.kill_child("engine")
+        visitors = fresh.get("/app/visitors")
+        assert visitors.status == 503
+        assert "Waiting for the event store" in visitors.body.decode()

@@ -266,6 +266,16 @@ def test_a_decision_that_cannot_be_made_says_why(
     assert member.get(f"/app/profiles/{profile}/preview?action=explode").status == 400
 
 
+def test_a_preview_warns_where_two_people_would_be_one(member: Visitor, browsing: Sender, tag: str) -> None:
+    jane = known_person(browsing, tag)
+    browsing.store({"event_type": "identify", "user_id": f"joe-{tag}", "traits": {"name": f"Joe {tag}"}})
+    joe = find(browsing.server, "user_id", f"joe-{tag}")
+    page = member.text(f"/app/profiles/{jane}/preview?action=merge&other={joe}")
+    assert "Senders tell these apart as 2 people" in page
+    twin = member.get(f"/app/profiles/{jane}/preview.json?action=merge&other={joe}").json
+    assert (twin["refused"], len(twin["profiles"])) == ("", 1)
+
+
 def test_a_decision_without_the_sessions_token_changes_nothing(member: Visitor, browsing: Sender, tag: str) -> None:
     jane = known_person(browsing, tag)
     browsing.store({"event_type": "page_view", "anonymous_id": f"other-{tag}"})

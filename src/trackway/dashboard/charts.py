@@ -9,6 +9,8 @@ BAR_STEP = 10
 BAR_WIDTH = 8
 HEIGHT = 100
 LEAST_HEIGHT = 3.0
+SHARES_WIDTH = 1000
+LEAST_SHARE = 6.0
 
 
 class Bar(Struct, frozen=True):
@@ -44,6 +46,24 @@ def draw_days(days: Sequence[Mapping[str, Any]]) -> Bars:
     best = next((day["day"] for day in days if most and day["events"] == most), "")
     total = sum(day["events"] for day in days)
     return Bars(bars, len(days) * BAR_STEP, HEIGHT, most, best, total)
+
+
+class Part(Struct, frozen=True):
+    """A part of a whole in units of a drawing that is SHARES_WIDTH wide."""
+
+    x: float
+    width: float
+
+
+def draw_shares(counts: Sequence[int]) -> list[Part]:
+    """Parts beside each other that fill the drawing; none of them is too thin to be seen where there is something."""
+    total = sum(counts)
+    if not total:
+        return [Part(0, 0) for _ in counts]
+    wide = [max(LEAST_SHARE, SHARES_WIDTH * count / total) if count else 0.0 for count in counts]
+    scale = SHARES_WIDTH / sum(wide)
+    widths = [round(width * scale, 1) for width in wide]
+    return [Part(round(sum(widths[:number]), 1), width) for number, width in enumerate(widths)]
 
 
 def _scale(number: int, most: int) -> float:

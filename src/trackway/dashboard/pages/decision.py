@@ -1,6 +1,6 @@
 """Decision: what merging two profiles, or undoing, restoring or approving a link would change, before it is done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trackway.dashboard.page import Answer, Page, Question
@@ -13,10 +13,12 @@ from trackway.profiles.decisions import (
     make_decision_id,
     wait_for_answer,
 )
+from trackway.profiles.identifiers import KINDS
 from trackway.profiles.people import read_guards
 from trackway.query.people import Person, find_person
 from trackway.query.profiles import find_profile, preview_decision
 from trackway.query.questions import QuestionError
+from trackway.query.visitors import name_people
 
 TITLES = {
     "merge": "Merge two profiles",
@@ -69,7 +71,19 @@ def show_preview(question: Question, answer: Answer) -> Mapping[str, Any]:
         "fields": {name: question.text(name) for name in ("action", "edge", "other") if question.text(name)},
         "given": question.text("other"),
         "moved": moved,
+        "names": name_people(question.desk.state, [profile["profile_id"] for profile in answer["profiles"]]),
+        "joined_people": find_joined_people(answer["profiles"]),
     }
+
+
+def find_joined_people(profiles: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of people who are told apart by their senders and would be one profile."""
+    for profile in profiles:
+        for kind in (name for name, kind in KINDS.items() if kind.exclusive):
+            values = [each["value"] for each in profile["identities"] if each["kind"] == kind]
+            if len(values) > 1:
+                return values
+    return []
 
 
 def decide(question: Question, form: Mapping[str, str]) -> str:
