@@ -11,6 +11,7 @@ from trackway.api.parameters import Parameter
 from trackway.api.replies import ApiError, ApiRefusal, Download
 from trackway.api.route import PREFIX, Answer, ApiRoute, Values
 from trackway.clock import format_time
+from trackway.control.pii import list_findings, list_pii_rules, set_pii_rule
 from trackway.control.privacy_requests import (
     MOST_LISTED,
     About,
@@ -139,6 +140,24 @@ def put_ip_mode(desk: ServerDesk, values: Values) -> Answer:
     return show_ip_mode(desk, values)
 
 
+def show_pii(desk: ServerDesk, values: Values) -> Answer:
+    return {
+        "findings": list_findings(desk.state, desk.workspace),
+        "rules": list_pii_rules(desk.state, desk.workspace),
+    }
+
+
+def put_pii_rule(desk: ServerDesk, values: Values) -> Answer:
+    body = values["body"]
+    refuse_unknown(body, ("path", "action"))
+    path, action = (read_text(body, name, required=True) for name in ("path", "action"))
+    try:
+        set_pii_rule(desk.state, desk.workspace, path, action, values["by"], desk.clock())
+    except ValueError as error:
+        raise ApiRefusal(ApiError.WRONG_BODY, str(error), "path" if "path" in str(error) else "action") from None
+    return {"rules": list_pii_rules(desk.state, desk.workspace)}
+
+
 PRIVACY = f"{PREFIX}/privacy"
 SHOWN_RUNS = 30
 
@@ -169,4 +188,6 @@ PRIVACY_ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(f"{PREFIX}/retention", "Say how long events are kept", (), put_retention, "PUT", takes_body=True),
     ApiRoute(f"{PREFIX}/ip-mode", "What is kept of addresses", (), show_ip_mode),
     ApiRoute(f"{PREFIX}/ip-mode", "Say what is kept of addresses", (), put_ip_mode, "PUT", takes_body=True),
+    ApiRoute(f"{PREFIX}/pii", "Personal data found in properties, and what is hidden", (), show_pii),
+    ApiRoute(f"{PREFIX}/pii/rules", "Mask or drop a property from now on", (), put_pii_rule, "POST", takes_body=True),
 )

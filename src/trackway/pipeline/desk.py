@@ -136,6 +136,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     policy: Policy = DEFAULT_POLICY
     consents: ConsentStates = NothingSaid()
     tombstones: ErasedPeople = NobodyErased()
+    pii_rules: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """ValueError for an ip_mode that does not exist: better no event than an address kept by mistake."""

@@ -15,6 +15,7 @@
   after consent, because what is anonymous belongs to no profile;
 * the address is cut before anything that may fail, so that no dead letter holds one that the
   workspace does not keep;
+* what rules hide is hidden last, when everything was read out of it;
 * the campaign decides what a referrer counts as, so it is read before.
 """
 
@@ -32,6 +33,7 @@ from trackway.pipeline import (
     erased,
     money,
     people,
+    pii,
     places,
     referrers,
     visitors,
@@ -89,6 +91,7 @@ STAGES: tuple[Stage, ...] = (
         "classify_referrer", "Says what kind of place the visit came from", referrers.FILLS, referrers.classify_referrer
     ),
     Stage("read_revenue", "Reads amount and currency of a purchase or conversion", money.FILLS, money.read_revenue),
+    Stage("hide_pii", "Masks or drops properties as the workspace's rules say", pii.FILLS, pii.hide_pii),
 )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from trackway.clock import Clock
 from trackway.control.database import State, read_version
+from trackway.control.pii import read_pii_rules
 from trackway.control.salts import DAY_MS, read_salt
 from trackway.control.sources import list_sources
 from trackway.control.workspaces import Workspace, list_workspaces
@@ -102,6 +103,7 @@ class Pipeline:
         self._sources: dict[str, Source] = {}
         self._workspaces: dict[str, Workspace] = {}
         self._policies: dict[str, Policy] = {}
+        self._pii_rules: dict[str, dict[str, str]] = {}
         self._salts: dict[int, bytes] = {}
         self._positions: dict[str, Position] = {}
         self._people = People(read_guards(settings))
@@ -262,6 +264,7 @@ class Pipeline:
             policy=self._policies.get(submission.workspace, DEFAULT_POLICY),
             consents=work.consents,
             tombstones=work.tombstones,
+            pii_rules=self._pii_rules.get(submission.workspace, {}),
         )
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
@@ -338,6 +341,7 @@ class Pipeline:
         self._sources = {source.id: source for source in list_sources(self._state)}
         self._workspaces = {workspace.id: workspace for workspace in list_workspaces(self._state)}
         self._policies = read_policies(self._state)
+        self._pii_rules = read_pii_rules(self._state)
 
     def _find_salt(self, received_at: int) -> bytes:
         day = received_at // DAY_MS

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from trackway.control.erased import note_records
+from trackway.control.pii import note_findings
 from trackway.event import Event, LogPlace, Row, Submission
 from trackway.eventlog.interface import Record, RecordPlace
 from trackway.ids import make_event_id
@@ -18,6 +19,7 @@ from trackway.pipeline.desk import Dropped, Duplicate
 from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.erased import Tombstones
 from trackway.pipeline.letters import keep_submission, set_submission_aside
+from trackway.pipeline.pii import look_for_pii
 from trackway.pipeline.progress import Account, DeadLetter
 from trackway.profiles.people import People, Settled
 from trackway.store.client import OutcomeRow
@@ -54,10 +56,13 @@ class Work(msgspec.Struct):
     def write_people(self, people: People) -> Callable[[Connection], None]:
         """What the batch says of people and their consent, and which records must go, for the transaction that commits it."""
 
+        findings = look_for_pii(self.rows)
+
         def write(connection: Connection) -> None:
             people.write(connection, self.settled)
             self.consents.write(connection)
             note_records(connection, self.erased)
+            note_findings(connection, findings)
 
         return write
 
