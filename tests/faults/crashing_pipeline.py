@@ -26,9 +26,11 @@ from trackway.eventlog.embedded import LogReader
 from trackway.pipeline import progress, runner
 from trackway.pipeline.desk import load_knowledge
 from trackway.pipeline.progress import read_position
+from trackway.profiles.people import People
 from trackway.settings import Settings
 from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
 from trackway.store.keys import KeyEntry, KeyIndexFailed, KeyWriter
+from trackway.store.rows import OverrideRow
 
 INCORRECT_DATA = 117
 
@@ -66,6 +68,11 @@ class HurtStore(EventStore):
         super().insert_outcomes(rows, stored_at)
         self._steps.take("after insert_outcomes", StoreUnavailable)
 
+    def insert_overrides(self, rows: Sequence[OverrideRow]) -> None:
+        self._steps.take("before insert_overrides", StoreUnavailable)
+        super().insert_overrides(rows)
+        self._steps.take("after insert_overrides", StoreUnavailable)
+
 
 class HurtKeys(KeyWriter):
     def __init__(self, path: Path, steps: Steps) -> None:
@@ -79,8 +86,8 @@ class HurtKeys(KeyWriter):
 
 
 def hurt_commits(steps: Steps) -> None:
-    """Before the transaction, in it with everything written, and after it."""
-    commit, set_aside = runner.commit_batch, progress._set_aside
+    """Before the transaction, in it with people written, with everything written, and after it."""
+    commit, set_aside, write = runner.commit_batch, progress._set_aside, People.write
 
     def commit_batch(*arguments: Any) -> None:
         steps.take("before commit_batch", OSError)
@@ -91,7 +98,12 @@ def hurt_commits(steps: Steps) -> None:
         set_aside(*arguments)
         steps.take("inside commit_batch", OSError)
 
+    def write_people(*arguments: Any) -> None:
+        write(*arguments)
+        steps.take("inside commit_batch, people written", OSError)
+
     runner.commit_batch, progress._set_aside = commit_batch, set_all_aside
+    People.write = write_people  # type: ignore[method-assign]
 
 
 def run_order(order: dict[str, Any]) -> list[str]:
@@ -117,6 +129,8 @@ def run_order(order: dict[str, Any]) -> list[str]:
         return all(log.read(stream, position, 1).next == position for stream, position in ends)
 
     pipeline.run_for_ever(is_settled)
+    # The loop goes on for ever in life: what it does between batches is done once more.
+    pipeline.run_for_ever(iter([False, True]).__next__)
     keys.close()
     store.close()
     state.close()

@@ -28,7 +28,11 @@ from trackway.event import Submission
 from trackway.eventlog.embedded import LogReader
 from trackway.ids import make_event_id, read_event_id
 from trackway.outcome import Reason
+from trackway.profiles.check import check_ledger
+from trackway.profiles.people import Guards
 from trackway.query.books import balance_books
+from trackway.query.compiler import compile_query, run_query
+from trackway.query.people import describe_accounts, find_by_identifier, list_traits
 from trackway.records import Refusal
 from trackway.store.client import EventStore
 from trackway.store.migrate import migrate
@@ -37,8 +41,10 @@ from trackway.testing.installation import Installation
 
 WHOLE, SMALL = 10_000, 3
 CRASH_CHAINS = 12
+LOOK_AT_EVERYONE = {"before_ms": 10_413_791_999_999, "before_profile": "", "limit": 1000}
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
+ADDS_ONE = {"traits": {"logins": {"$add": 1}, "tags": ["a"]}}
 # name of a submission -> (trusted, source, events)
 SENT: dict[str, tuple[bool, str, list[dict[str, Any]]]] = {
     "plain": (True, "shop", [{"event_type": "view", "properties": {"n": n}} for n in range(3)]),
@@ -53,9 +59,18 @@ SENT: dict[str, tuple[bool, str, list[dict[str, Any]]]] = {
     "public again": (False, "shop", [{"event_type": "view", "dedupe_key": "k3", "properties": {"amount": 1}}]),
     "bot": (False, "no-bots", [{"event_type": "view"}]),
     "refused": (True, "shop", [{"event_type": "view", "properties": {"refused": True}}]),
+    "visitor": (True, "shop", [{"event_type": "view", "anonymous_id": "D"}]),
+    "login": (True, "shop", [{"event_type": "login", "anonymous_id": "D", "user_id": "U", **ADDS_ONE}]),
+    "crm": (True, "shop", [{"event_type": "crm", "contact_id": "C", "email": "u@example.com", **ADDS_ONE}]),
+    "merge": (True, "shop", [{"event_type": "form", "user_id": "U", "email": "u@example.com", "account_id": "acme"}]),
     "last": (True, "shop", [{"event_type": "view", "dedupe_key": "k5"}]),
 }
-STORED = Counter(["plain 0", "plain 1", "plain 2", "twice 0", "first 0", "order 0", "public 0", "secret 0", "last 0"])
+STORED = Counter(
+    [
+        *("plain 0", "plain 1", "plain 2", "twice 0", "first 0", "order 0", "public 0", "secret 0", "last 0"),
+        *("visitor 0", "login 0", "crm 0", "merge 0"),
+    ]
+)
 OUTCOMES = Counter(
     [
         ("twice 1", "duplicate", "transport_key", "twice 0"),
@@ -78,7 +93,15 @@ SET_ASIDE = {
     ("", "rejected", "too_deep"),
 }
 SWALLOWED = {"k2": 1}
-RECEIVED = {"shop": 17, "no-bots": 1}
+RECEIVED = {"shop": 21, "no-bots": 1}
+# One person out of four events, each told exactly once; the store maps every row to whom the ledger says.
+PEOPLE = {
+    "one profile": ["anonymous_id:D", "contact_id:C", "email:u@example.com", "user_id:U"],
+    "logins": 2,
+    "accounts": ["acme"],
+    "ledger": [],
+    "rows of others": [],
+}
 
 
 class Found(NamedTuple):
@@ -89,9 +112,10 @@ class Found(NamedTuple):
     received: dict[str, int]
     rejected: dict[str, dict[str, int]]
     unbalanced: list[dict[str, Any]]
+    people: dict[str, Any]
 
 
-EXPECTED = Found(STORED, OUTCOMES, SET_ASIDE, SWALLOWED, RECEIVED, {"shop": {"too_deep": 3}, "no-bots": {}}, [])
+EXPECTED = Found(STORED, OUTCOMES, SET_ASIDE, SWALLOWED, RECEIVED, {"shop": {"too_deep": 3}, "no-bots": {}}, [], PEOPLE)
 
 
 class Bench:
@@ -142,7 +166,7 @@ class Bench:
         data = self._folder / "case"
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._folder / "template", data)
-        for table in ("events", "outcomes"):
+        for table in ("events", "outcomes", "profile_overrides"):
             self.store.execute(f"TRUNCATE TABLE {table}")
         return data
 
@@ -172,6 +196,7 @@ class Bench:
             with state.read() as connection:
                 letters = connection.execute(select(DEAD_LETTERS)).all()
                 swallowed = connection.execute(select(SWALLOWING_KEYS)).all()
+            people = self._tell_people(state)
         finally:
             state.close()
         return Found(
@@ -190,7 +215,31 @@ class Bench:
             {line["source"]: line["received"] for line in books["sources"]},
             {line["source"]: line["rejected"] for line in books["sources"]},
             [line for line in books["sources"] if not line["balanced"] or line["in_flight"]],
+            people,
         )
+
+    def _tell_people(self, state: State) -> dict[str, Any]:
+        person = find_by_identifier(state, self.workspace, "anonymous_id", "D")
+        kept = dict.fromkeys(person.keys, person.id)
+        mapped = run_query(self.store, compile_query("list_visitors", LOOK_AT_EVERYONE | {"workspace": self.workspace}))
+        with state.read() as connection:
+            traits = {trait.name: trait.value for trait in list_traits(connection, person.known)}
+            accounts = describe_accounts(connection, person.known)
+        return {
+            "one profile": sorted(
+                f"{known.identifier.kind}:{known.identifier.value}"
+                for known in person.known.values()
+                if known.identifier.kind != "email_hash"
+            ),
+            "logins": traits.get("logins"),
+            "accounts": [account["account_id"] for account in accounts],
+            "ledger": check_ledger(state, Guards()).differences,
+            "rows of others": [
+                row["profile_text"]
+                for row in mapped
+                if kept.get(row["profile_text"]) not in (None, row["profile_text"])
+            ],
+        }
 
 
 @pytest.fixture(scope="module")

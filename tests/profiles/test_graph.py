@@ -147,7 +147,9 @@ def test_what_a_person_merged_is_merged_whatever_the_rules_say(world: World) -> 
     assert len(world.people()) == 1
 
 
-NAMES = [f"{kind}:{value}" for kind in ("user_id", "contact_id", "email", "anonymous_id", "instance_id") for value in "abc"]
+NAMES = [
+    f"{kind}:{value}" for kind in ("user_id", "contact_id", "email", "anonymous_id", "instance_id") for value in "abc"
+]
 LINKS = st.lists(
     st.tuples(
         st.sampled_from(NAMES),
