@@ -24,6 +24,7 @@ from trackway.store.client import EventStore
 DAY_MS = 86_400_000
 TOP_PAGES = 10
 MOST_SUGGESTED = 10
+MOST_LIKENESSES = 200
 # The score: points of the last 90 days, halved every 14 days; 100 is never quite reached.
 SCORE_DAYS = 90
 HALF_LIFE_DAYS = 14
@@ -176,9 +177,22 @@ def suggest_links(store: EventStore, state: State, workspace: str, keys: Sequenc
 
     `confidence` is 1 / (how many shared the hash - 1), halved: an address and a browser prove nothing.
     """
-    rows = run_query(
-        store, compile_query("suggest_links", {"workspace": workspace, "keys": list(keys), "limit": MOST_SUGGESTED * 5})
+    own = {Filter.PROFILE_KEYS: {"keys": list(keys)}}
+    likenesses = run_query(
+        store, compile_query("list_likenesses", {"workspace": workspace, "limit": MOST_LIKENESSES}, own)
     )
+    if not likenesses:
+        return []
+    # Named one by one, they are found through the bloom filter; as a subquery they would read every row.
+    asked = {
+        "workspace": workspace,
+        "keys": list(keys),
+        "weak_keys": [row["weak_key"] for row in likenesses],
+        "first_ms": min(row["first_ms"] for row in likenesses),
+        "last_ms": max(row["last_ms"] for row in likenesses),
+        "limit": MOST_SUGGESTED * 5,
+    }
+    rows = run_query(store, compile_query("suggest_links", asked))
     nodes = [read_profile_id(row["profile_key_text"]) for row in rows]
     with state.read() as connection:
         known = {node: each for chunk in in_chunks(nodes) for node, each in read_known(connection, chunk).items()}

@@ -1,5 +1,5 @@
--- Who may be the same person as a profile: others that came from the same address and browser within a day.
--- `sharers` is how many had the same hash: the more, the less it says.
+-- Who may be the same person as a profile: others that came from the same address and browser on the same day.
+-- `fewest_sharers` is how many had the same hash: the more, the less it says.
 SELECT
     toString(key) AS profile_key_text,
     sum(times) AS events,
@@ -15,15 +15,10 @@ FROM (
         count() OVER (PARTITION BY weak_key) AS sharers
     FROM events
     WHERE workspace = {workspace:String}
+        AND toDate(occurred_at) BETWEEN toDate(fromUnixTimestamp64Milli({first_ms:Int64}, 'UTC'))
+            AND toDate(fromUnixTimestamp64Milli({last_ms:Int64}, 'UTC'))
         AND profile_key != toUUID('00000000-0000-0000-0000-000000000000')
-        AND weak_key IN (
-            SELECT weak_key
-            FROM events
-            WHERE workspace = {workspace:String} AND weak_key != '' AND profile_key IN {keys:Array(UUID)}
-            GROUP BY weak_key
-            ORDER BY max(occurred_at) DESC
-            LIMIT 1000
-        )
+        AND weak_key IN {weak_keys:Array(String)}
     GROUP BY weak_key, profile_key
 )
 WHERE key NOT IN {keys:Array(UUID)}
