@@ -180,6 +180,9 @@ class Erasures:
 
     def _find_own_identifier(self, request: Request) -> set[tuple[str, str]]:
         """The identifier that was asked about; of a profile that the ledger does not have, what its events say."""
+        if not request.about.value:
+            # Hidden by an earlier erasure of the same person.
+            return set()
         if request.about.kind != "profile_id":
             return {(request.about.kind, request.about.value)}
         query = compile_query("find_own_identifier", {"workspace": request.workspace, "key": request.about.value})

@@ -46,7 +46,9 @@ def account_for(store: EventStore, condition: str, reason: Reason, stamp: int) -
         f" SELECT event_id, workspace, source, protocol, '{Outcome.DROPPED.value}', '{reason.value}', '', '', event_type,"
         f" received_at, log_segment, log_record, log_index, fromUnixTimestamp64Milli({stamp}, 'UTC') FROM events"
         f" WHERE {condition} AND (log_segment, log_record, log_index) NOT IN (SELECT log_segment, log_record, log_index"
-        f" FROM outcomes WHERE reason = '{reason.value}')"
+        f" FROM outcomes WHERE reason = '{reason.value}'"
+        # Of the rows of all years only those that can be meant.
+        f" AND log_segment IN (SELECT DISTINCT log_segment FROM events WHERE {condition}))"
     )
 
 

@@ -93,10 +93,11 @@ class Filter(Enum):
         "    AND log_record < transform(log_segment, {open_segments:Array(UInt64)},"
         " {open_records:Array(UInt64)}, toUInt64(4294967296))"
     )
-    # Rows that an erasure or retention has accounted for and not yet removed.
+    # Rows that an erasure or retention has accounted for and not yet removed, which never takes a week.
     NOT_REMOVED = (
         "(log_segment, log_record, log_index) NOT IN (\n"
-        "        SELECT log_segment, log_record, log_index FROM outcomes WHERE reason IN ('erased', 'expired'))"
+        "        SELECT log_segment, log_record, log_index FROM outcomes\n"
+        "        WHERE reason IN ('erased', 'expired') AND stored_at >= now() - INTERVAL 7 DAY)"
     )
 
 
