@@ -6,21 +6,18 @@ only the policy is written to the relational state, because it is configuration.
 
 from typing import Any
 
-import msgspec
-
 from trackway.api.bodies import read_object, read_text, refuse_unknown
 from trackway.api.desk import NotRecorded, ServerDesk
 from trackway.api.parameters import Parameter
 from trackway.api.replies import ApiError, ApiRefusal
 from trackway.api.route import PREFIX, Answer, ApiRoute, Values
-from trackway.clock import format_time
 from trackway.profiles.consent_check import NoIdentifier, describe_consent, read_identifier
 from trackway.profiles.consent_words import CONSENT_UPDATED, read_statements
 from trackway.profiles.identifiers import FIELD_KINDS, Identifier
-from trackway.profiles.policies import GROUPS, STATES, TRACKING, Policy, PolicyError, Rule, read_rules
-from trackway.profiles.policy_versions import PolicyVersion, change_policy, list_policy_versions
-
-STORED = {"store": "full", "anonymise": "anonymous", "drop": False}
+from trackway.profiles.policies import GROUPS, STATES, PolicyError, Rule, read_rules
+from trackway.profiles.policy_versions import change_policy, list_policy_versions
+from trackway.query.consent import describe_version, try_rules
+from trackway.query.questions import QuestionError
 
 
 def record_consent(desk: ServerDesk, values: Values) -> Answer:
@@ -81,8 +78,8 @@ def _read_identifier(kind: str, value: str, country: str = "") -> Identifier:
 def show_policy(desk: ServerDesk, values: Values) -> Answer:
     versions = list_policy_versions(desk.state, desk.workspace)
     return {
-        "policy": word_version(versions[0]),
-        "earlier": [word_version(version) for version in versions[1:]],
+        "policy": describe_version(versions[0]),
+        "earlier": [describe_version(version) for version in versions[1:]],
         "groups": {name: sorted(places) for name, places in GROUPS.items()},
     }
 
@@ -94,16 +91,7 @@ def put_policy(desk: ServerDesk, values: Values) -> Answer:
         made = change_policy(desk.state, desk.workspace, body.get("rules"), values["by"], desk.clock())
     except PolicyError as error:
         raise ApiRefusal(ApiError.WRONG_BODY, str(error), error.field) from None
-    return {"policy": word_version(made)}
-
-
-def word_version(version: PolicyVersion) -> dict[str, Any]:
-    return {
-        "version": version.version,
-        "changed_by": version.changed_by,
-        "changed_at": format_time(version.changed_at) if version.changed_at else "",
-        "rules": [msgspec.to_builtins(rule) | {"gpc": rule.honours_gpc} for rule in version.rules],
-    }
+    return {"policy": describe_version(made)}
 
 
 QUESTION = ("country", "region", "source", "state", "purpose", "gpc", "dnt", "rules")
@@ -114,25 +102,12 @@ def try_policy(desk: ServerDesk, values: Values) -> Answer:
     body = values["body"]
     refuse_unknown(body, QUESTION)
     asked = {name: read_text(body, name, longest=100) for name in ("country", "region", "source", "state", "purpose")}
-    state = asked["state"] or "unknown"
-    if state not in STATES:
-        raise ApiRefusal(ApiError.WRONG_BODY, f"state must be one of {', '.join(STATES)}", "state")
-    signals = [_read_flag(body, name) for name in ("gpc", "dnt")]
+    gpc, dnt = (_read_flag(body, name) for name in ("gpc", "dnt"))
     rules = _read_draft(body["rules"]) if "rules" in body else list_policy_versions(desk.state, desk.workspace)[0].rules
-    region = asked["region"].upper()
-    country = asked["country"].upper() or region.partition("-")[0]
-    if region and "-" not in region:
-        region = f"{country}-{region}"
-    decision = Policy(rules).decide(
-        country, region, asked["purpose"] or TRACKING, asked["source"], state, signals[0], signals[1]
-    )
-    return {
-        "outcome": decision.outcome,
-        "stored": STORED[decision.outcome],
-        "rule": decision.rule_id,
-        "mode": decision.mode,
-        "why": decision.why,
-    }
+    try:
+        return try_rules(rules, **asked, gpc=gpc, dnt=dnt)
+    except QuestionError as error:
+        raise ApiRefusal(ApiError.WRONG_BODY, str(error), error.field) from None
 
 
 def _read_flag(body: dict[str, Any], name: str) -> bool:

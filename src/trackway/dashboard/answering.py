@@ -74,7 +74,7 @@ def reply_json(content: object, status: int = 200) -> Response:
 
 def answer_html(page: Page) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        return show_answer(request, page, await run_in_threadpool(_answer, request, page))
+        return show_answer(request, page, await run_in_threadpool(answer_page, request, page))
 
     return endpoint
 
@@ -86,7 +86,7 @@ def answer_json(page: Page) -> Endpoint:
     return endpoint
 
 
-def _answer(request: Request, page: Page) -> Answered:
+def answer_page(request: Request, page: Page) -> Answered:
     question = make_question(request)
     answer = page.ask(question)
     return Answered(question, answer, page.show(question, answer))
@@ -108,7 +108,7 @@ async def add_source(request: Request) -> Response:
     try:
         added = await run_in_threadpool(sources.add_from_form, question, form)
     except sources.SourceRefused as refused:
-        answered = await run_in_threadpool(_answer, request, sources.PAGE)
+        answered = await run_in_threadpool(answer_page, request, sources.PAGE)
         again = {"problem": refused.problem, "form": refused.form}
         return show_answer(request, sources.PAGE, answered, 422, **again)
     return render(request, "sources/added.html", 201, **added)
@@ -129,7 +129,7 @@ async def decide(request: Request) -> Response:
 
 async def search_visitors(request: Request) -> Response:
     """To the profile when exactly one has what was typed, else a page that says who."""
-    answered = await run_in_threadpool(_answer, request, visitors.SEARCH)
+    answered = await run_in_threadpool(answer_page, request, visitors.SEARCH)
     found = answered.answer["items"]
     if len(found) == 1:
         return RedirectResponse(f"/app/profiles/{found[0]['profile_id']}", 303)

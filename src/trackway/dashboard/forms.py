@@ -1,23 +1,43 @@
-"""Forms that change what governs events: the consent policy, privacy requests, retention, addresses, rules for
-personal data. Each is checked to have come from one of our pages before anything is read from it."""
+"""Forms that change what governs events: the consent policy, privacy requests, retention, rules for personal data.
+
+Each is checked to have come from one of our pages before anything is read from it.
+"""
 
 from collections.abc import Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from trackway.dashboard.access import check_csrf, check_origin, read_form
 from trackway.dashboard.answering import Endpoint, answer_page, make_question, show_answer
-from trackway.dashboard.page import Page, Question
+from trackway.dashboard.page import Page, Question, ShownAgain
 from trackway.dashboard.pages import consent
 
-Form = Mapping[str, str]
+# Carries a form out and says where to go then; ShownAgain when the page is to be shown instead.
+Act = Callable[[Question, Mapping[str, str]], str]
 
 
-class Again(Exception):
-    """The page is shown again, with `shown` over what it usually shows; nothing was changed."""
+def take_form(page: Page, act: Act) -> Endpoint:
+    """The endpoint of a form that stands on `page`."""
 
-    def __init__(self, shown: Mapping[str, object], status: int = 422) -> None:
-        super().__init__("the form is shown again")
-        self.shown, self.status = shown, status
+    async def endpoint(request: Request) -> Response:
+        check_origin(request)
+        question = await run_in_threadpool(make_question, request)
+        form = await read_form(request)
+        check_csrf(form.get("csrf", ""), question.viewer.csrf)
+        try:
+            place = await run_in_threadpool(act, question, form)
+        except ShownAgain as again:
+            answered = await run_in_threadpool(answer_page, request, page)
+            twin = f"/app{page.path}.json".format(**question.path)
+            return show_answer(request, page, answered, again.status, **{"twin": twin} | dict(again.shown))
+        return RedirectResponse(place, 303)
+
+    return endpoint
+
+
+FORM_ROUTES: tuple[BaseRoute, ...] = (
+    Route("/consent", take_form(consent.PAGE, consent.change_from_form), methods=["POST"]),
+)

@@ -46,6 +46,17 @@ class NotThere(Exception):
         self.what = what
 
 
+class ShownAgain(Exception):
+    """A form was not carried out; its page is shown again, with `shown` over what it shows of itself.
+
+    `status` 422 says that something was wrong with it, 200 that it only asked for a preview.
+    """
+
+    def __init__(self, shown: Mapping[str, Any], status: int = 422) -> None:
+        super().__init__("the page is shown again")
+        self.shown, self.status = shown, status
+
+
 class Page(Struct, frozen=True):
     """`path` is below /app. `fragments` are parts of it that scripts ask for again."""
 

@@ -15,7 +15,6 @@ from trackway.profiles.policies import (
     Policy,
     PolicyError,
     Rule,
-    read_rules,
 )
 
 PLACES = {

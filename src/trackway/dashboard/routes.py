@@ -8,9 +8,21 @@ from starlette.routing import BaseRoute, Mount, Route
 from trackway.dashboard.answering import add_source, answer_html, answer_json, decide, go_home, search_visitors
 from trackway.dashboard.assets import send_asset
 from trackway.dashboard.faults import HANDLERS
+from trackway.dashboard.forms import FORM_ROUTES
 from trackway.dashboard.headers import SecurityHeaders
 from trackway.dashboard.page import Page
-from trackway.dashboard.pages import account, accounts, decision, event, events, profile, sources, tracking, visitors
+from trackway.dashboard.pages import (
+    account,
+    accounts,
+    consent,
+    decision,
+    event,
+    events,
+    profile,
+    sources,
+    tracking,
+    visitors,
+)
 from trackway.dashboard.pages.login import LoginForm
 
 PAGES: tuple[Page, ...] = (
@@ -23,9 +35,11 @@ PAGES: tuple[Page, ...] = (
     events.PAGE,
     event.PAGE,
     sources.PAGE,
+    consent.PAGE,
 )
 
-FORM_BYTES = 64_000
+# A consent policy of 200 rules fits.
+FORM_BYTES = 256_000
 
 
 def make_dashboard_routes() -> list[BaseRoute]:
@@ -40,6 +54,7 @@ def make_dashboard_routes() -> list[BaseRoute]:
         Route("/sources", add_source, methods=["POST"]),
         Route("/visitors/search", search_visitors),
         Route("/profiles/{profile_id}/decide", decide, methods=["POST"]),
+        *FORM_ROUTES,
     ]
     for page in PAGES:
         # The twin first: the path of an event would match its name too.

@@ -5,7 +5,7 @@ from typing import Any
 
 from trackway.control.sources import OWN_SOURCE, list_sources
 from trackway.dashboard.charts import draw_shares
-from trackway.dashboard.page import Answer, Page, Question
+from trackway.dashboard.page import Answer, Page, Question, ShownAgain
 from trackway.dashboard.policy_words import (
     MODES,
     OUTCOMES,
@@ -34,14 +34,6 @@ STATE_WORDS = {
     "pending": "has not answered yet",
     "expired": "agreed, but that has expired",
 }
-
-
-class PolicyRefused(Exception):
-    """A policy was not put in force; `shown` is what the page shows beside the editor."""
-
-    def __init__(self, shown: Mapping[str, Any]) -> None:
-        super().__init__(str(shown.get("problem", "")))
-        self.shown = shown
 
 
 def ask_consent(question: Question) -> Answer:
@@ -134,7 +126,9 @@ def word_verdict(question: Question, test: Mapping[str, Any], source_names: Mapp
     sent = f" by {source_names.get(source, source)}" if source else ""
     says = STATE_WORDS[question.text("state") or "unknown"]
     rule = f"rule {test['rule']}" if test["rule"] else "no rule"
-    return f"An event from {place}{sent} of somebody who {says} is {OUTCOMES[test['outcome']]}, by {rule}: {test['why']}."
+    return (
+        f"An event from {place}{sent} of somebody who {says} is {OUTCOMES[test['outcome']]}, by {rule}: {test['why']}."
+    )
 
 
 def describe_history(versions: Sequence[PolicyVersion]) -> list[dict[str, Any]]:
@@ -152,28 +146,25 @@ def describe_history(versions: Sequence[PolicyVersion]) -> list[dict[str, Any]]:
     return told
 
 
-def change_from_form(question: Question, form: Mapping[str, str]) -> PolicyVersion:
-    """Put the editor's policy in force. PolicyRefused with what to show when that was not asked for, or cannot be."""
+def change_from_form(question: Question, form: Mapping[str, str]) -> str:
+    """Put the editor's policy in force; where to go then. ShownAgain for a preview, and with what is wrong."""
     desk, text = question.desk, form.get("rules", "").replace("\r\n", "\n")
-    versions = list_policy_versions(desk.state, desk.workspace)
-    in_force = versions[0]
-    shown: dict[str, Any] = {"editor": {"text": text, "version": in_force.version}}
+    in_force = list_policy_versions(desk.state, desk.workspace)[0]
+    shown: dict[str, Any] = {"editor": {"text": text, "version": in_force.version}, "saved": ""}
     try:
         said = read_editor(text)
         rules = read_rules(said)
-        if form.get("version", "") != str(in_force.version):
-            raise PolicyError(
-                f"{in_force.changed_by} changed the policy while you wrote; the preview compares with what is in force now",
-                "version",
-            )
-        if form.get("action") == "save":
-            return change_policy(desk.state, desk.workspace, said, question.viewer.user, desk.clock())
     except PolicyError as error:
-        shown |= {"problem": str(error), "field": error.field}
-        if error.field != "version":
-            raise PolicyRefused(shown) from None
+        raise ShownAgain(shown | {"problem": str(error), "field": error.field}) from None
+    meanwhile = form.get("version", "") != str(in_force.version)
+    if meanwhile:
+        who = in_force.changed_by or "somebody"
+        shown |= {"problem": f"{who} changed the policy meanwhile, nothing was saved. Look at the preview again"}
+    elif form.get("action") == "save":
+        made = change_policy(desk.state, desk.workspace, said, question.viewer.user, desk.clock())
+        return f"/app/consent?saved={made.version}"
     preview = {"changes": describe_changes(in_force.rules, rules), "effects": compare_effects(in_force.rules, rules)}
-    raise PolicyRefused(shown | {"preview": preview})
+    raise ShownAgain(shown | {"preview": preview}, 422 if meanwhile else 200)
 
 
 PAGE = Page("/consent", "consent.html", ask_consent, show_consent)
