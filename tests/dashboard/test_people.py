@@ -72,6 +72,23 @@ def test_the_list_filters_and_pages_by_links(member: Visitor, browsing: Sender, 
     assert "Nobody matches these filters" in member.text(f"/app/visitors?source={source}&account=none")
 
 
+def test_people_who_were_merged_are_one_row_and_the_twin_answers_as_the_api_does(
+    member: Visitor, browsing: Sender, tag: str
+) -> None:
+    jane = known_person(browsing, tag)
+    browsing.store({"event_type": "page_view", "anonymous_id": f"other-{tag}"})
+    server, query = browsing.server, {"source": browsing.source["id"]}
+    assert len(server.api("visitors", **query)["items"]) == 2
+    other = find(server, "anonymous_id", f"other-{tag}")
+    assert server.post("/api/v1/profiles/merge", {"a": jane, "b": other}, server.admin_token).status == 200
+    deadline = time.monotonic() + 10
+    while len(server.api("visitors", **query)["items"]) > 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    [one] = server.api("visitors", **query)["items"]
+    assert (one["profile_id"], one["events"], one["name"]) == (jane, 3, f"Jane {tag}")
+    assert member.get(f"/app/visitors.json?source={query['source']}").json["items"] == [one]
+
+
 @pytest.mark.parametrize("query", ["live=yes", "identified=maybe", "limit=0", "cursor=x", "account=" + "x" * 600])
 def test_a_filter_that_makes_no_sense_is_refused_with_what_is_wrong(member: Visitor, query: str) -> None:
     answer = member.get(f"/app/visitors?{query}")
