@@ -244,7 +244,7 @@ def test_a_form_without_the_sessions_token_changes_nothing(member: Visitor, serv
 
 
 def test_a_form_that_is_too_long_is_refused(member: Visitor) -> None:
-    assert member.post("/app/sources", {"name": "x" * 100_000}).status == 413
+    assert member.post("/app/sources", {"name": "x" * 300_000}).status == 413
 
 
 def test_a_method_that_a_page_does_not_have_is_refused(member: Visitor) -> None:
