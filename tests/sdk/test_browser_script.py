@@ -106,7 +106,8 @@ def test_calls_made_before_the_script_had_loaded_arrive_in_order_after_the_page_
     events = receiver.events()
     assert [event["event_type"] for event in events] == ["page_view", "identify", "trial_started"]
     assert [event.get("user_id") for event in events] == [None, "user-7", "user-7"]
-    assert [event["properties"] for event in events] == [{}, {"plan": "growth"}, {"days": 14}]
+    assert [event["properties"] for event in events] == [{}, {}, {"days": 14}]
+    assert [event.get("traits") for event in events] == [None, {"plan": "growth"}, None]
 
 
 def test_a_visitors_answer_holds_for_the_first_page_view_and_all_after_it(site, receiver, page):

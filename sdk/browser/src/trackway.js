@@ -37,7 +37,7 @@ function start(endpoint, writeKey) {
   let referrer = document.referrer;
 
   /** @type {RecordEvent} */
-  const record = (eventType, properties, at = Date.now()) => {
+  const record = (eventType, properties, at = Date.now(), traits) => {
     /** @type {TrackedEvent} */
     const event = {
       event_type: eventType,
@@ -58,6 +58,7 @@ function start(endpoint, writeKey) {
     if (sessionId) event.session_id = sessionId;
     if (userId) event.user_id = userId;
     if (consent) event.consent = consent;
+    if (traits) event.traits = copyProperties(traits);
     deliver(event);
     return event;
   };
@@ -79,7 +80,7 @@ function start(endpoint, writeKey) {
       if (cookieless) return;
       if (!id || typeof id === "object") return warn("identify() needs the user's id");
       userId = String(id);
-      record("identify", traits, at);
+      record("identify", {}, at, traits);
     },
     consent(at, states) {
       if (!states || typeof states !== "object") return warn("consent() needs an object of states");

@@ -7,6 +7,7 @@ export interface TrackedEvent {
   session_id?: string;
   user_id?: string;
   consent?: Properties;
+  traits?: Properties;
   url: string;
   referrer: string;
   title: string;
@@ -18,7 +19,7 @@ export interface TrackedEvent {
 export type Properties = Record<string, unknown>;
 
 /** Makes an event out of the page as it is now and hands it to the delivery; returns it. */
-export type RecordEvent = (eventType: string, properties?: unknown, at?: number) => TrackedEvent;
+export type RecordEvent = (eventType: string, properties?: unknown, at?: number, traits?: unknown) => TrackedEvent;
 
 /** A call made before the script had loaded: ["track", "signup", {plan: "growth"}]; `when` is the moment. */
 export type EarlyCall = [method: string, ...args: unknown[]] & { when?: number };
