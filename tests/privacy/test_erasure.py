@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert, select
@@ -18,7 +19,7 @@ from trackway.privacy.certificate import WrongCertificate, verify_certificate
 pytestmark = pytest.mark.timeout(400)
 
 
-def test_a_marker_sent_through_every_door_is_in_no_byte_afterwards(privacy: Privacy) -> None:
+def test_a_marker_sent_through_every_door_is_in_no_byte_afterwards(privacy: Privacy, tmp_path: Path) -> None:
     server, marker = privacy.server, "zebra-marker-7319"
     mail = f"{marker}@example.com"
     doomed = server.add_source("Doomed", "native", "server")
@@ -100,6 +101,13 @@ def test_a_marker_sent_through_every_door_is_in_no_byte_afterwards(privacy: Priv
     assert all(entry["count"] == 0 for entry in certificate["left"])
     with pytest.raises(WrongCertificate, match="was changed"):
         verify_certificate(content.replace(b'"count": 4', b'"count": 5'))
+    file = tmp_path / "certificate.json"
+    file.write_bytes(content)
+    assert f"genuine: request {asked['id']}" in server.run_cli("privacy", "verify", str(file))
+    assert done["certificate"]["key"] == server.run_cli("privacy", "key").strip()
+    assert asked["id"] in server.run_cli("privacy", "list")
+    with pytest.raises(AssertionError, match="not with"):
+        server.run_cli("privacy", "verify", str(file), "--key", "another")
 
 
 def test_what_was_on_its_way_is_dropped_and_what_comes_later_is_a_new_start(privacy: Privacy) -> None:

@@ -68,6 +68,8 @@ LOG = logging.getLogger(__name__)
 
 SLICE_S = 0.1
 RECORDS_AT_ONCE = 200
+# A record may hold a thousand events: between two looks at the clock no more than that is parsed.
+BYTES_AT_ONCE = 200_000
 LOOK_AT_FILES_S = 1.0
 WAITS_LONG = "files"
 STRONG_KINDS = ("email", "phone", "email_hash")
@@ -226,7 +228,7 @@ class Erasures:
         for stream, end in ends.items():
             position = progress.scanned.get(stream, Position.start())
             while position < end and time.monotonic() < deadline:
-                batch = self._log.read(stream, position, RECORDS_AT_ONCE)
+                batch = self._log.read(stream, position, RECORDS_AT_ONCE, BYTES_AT_ONCE)
                 if batch.next == position:
                     position = end
                     break
