@@ -36,6 +36,11 @@ WORDS = """
 | transport key | a sender's retry key (`dedupe_key`): counts within a window | dedupe_key (Pact), events[].id (Tracardi) |
 | business key | `order_id` or `conversion_id`: counts for ever | order_id, conversion_id (Tracify), orderId (Clarm) |
 | session | one visit of one person, rebuilt from events whenever somebody asks ([sessions](sessions.md)) | |
+| identifier | what names a person, a device or an interaction: a kind and a value ([Identity](identity.md)) | distinct_id, contact_id (Pact), profile.id (Tracardi), identity_data (Tracify), visitor_id (Clarm), instance_id (Orbee) |
+| link, ledger | two identifiers that one event named, with that event as evidence; all of them, never deleted | |
+| trait | what is known of a person or an account, with when and from which event | traits (Tracardi), identify properties (Clarm) |
+| contact, account | a person and a company as a CRM knows them | contact_id, account_id (Pact) |
+| policy | rules that say by place what may be stored of whom without their consent ([Consent](consent.md)) | compliance rules (Pact) |
 | profile | the stitched person | profile (Tracardi), contact (Pact), visitor (Clarm), shopper (Orbee) |
 """
 
