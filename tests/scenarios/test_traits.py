@@ -77,3 +77,18 @@ def test_of_two_words_of_one_moment_the_source_of_higher_priority_counts(scenari
 def test_somebody_is_called_by_the_name_they_gave(scenario):
     scenario.backend(user_id=scenario.me("u"), traits={"first_name": "Anna", "last_name": "Berg"})
     assert scenario.person("user_id", scenario.me("u"))["name"] == "Anna Berg"
+
+
+def test_a_list_that_holds_nothing_says_nothing(scenario):
+    scenario.backend(user_id=scenario.me("u"), account_id=scenario.me("a"), traits={"tags": [], "plan": "pro"},
+                     account_traits={"name": [], "labels": ["x" * 9000]})  # fmt: skip
+    assert scenario.traits(scenario.person("user_id", scenario.me("u"))) == {"plan": "pro"}
+    assert scenario.ask("GET", f"accounts/{scenario.me('a')}")["traits"] == []
+    assert scenario.ask("GET", "visitors")["items"]
+
+
+def test_a_counter_that_would_end_beyond_all_numbers_stops_nothing(scenario):
+    for amount in (1e308, 1e308, 10**400, 3, "4", True, None):
+        scenario.browser(user_id=scenario.me("u"), traits={"orders": {"$add": amount}})
+    scenario.browser(user_id=scenario.me("u"), traits={"orders": {"$add": 2}})
+    assert scenario.traits(scenario.person("user_id", scenario.me("u"))) == {"orders": 5}

@@ -19,6 +19,8 @@ MOST_TRAITS_PER_EVENT = 200
 LONGEST_NAME = 200
 LONGEST_VALUE = 8192
 MOST_LIST_ITEMS = 1000
+# Of one event. Sums of larger ones would lose their ones, and end beyond what JSON and a float can hold.
+LARGEST_AMOUNT = 1e15
 
 
 class Evidence(Struct, frozen=True, array_like=True, order=True):
@@ -71,18 +73,26 @@ def decode_register(text: str) -> Register:
 
 
 def read_register(value: Any, evidence: Evidence) -> Register | None:
-    """What one event says of one trait; None for what is too large to keep."""
-    if isinstance(value, dict) and set(value) == {"$add"}:
+    """What one event says of one trait; None for what is too large to keep, and for a list that holds nothing."""
+    if counts(value):
         amount = value["$add"]
-        if isinstance(amount, bool) or not isinstance(amount, int | float):
-            return None
-        return Register(total=Total(amount, evidence))
+        return Register(total=Total(amount, evidence)) if is_amount(amount) else None
     if isinstance(value, list):
         items = {text: evidence for item in value if len(text := _encode(item).decode()) <= LONGEST_VALUE}
-        return Register(items=_keep_first(items))
+        return Register(items=_keep_first(items)) if items else None
     if len(_encode(value)) > LONGEST_VALUE:
         return None
     return Register(value=Said(value, evidence))
+
+
+def counts(value: Any) -> bool:
+    """Is it said as `{"$add": …}`?"""
+    return isinstance(value, dict) and set(value) == {"$add"}
+
+
+def is_amount(amount: Any) -> bool:
+    """A number that a counter takes."""
+    return type(amount) in (int, float) and -LARGEST_AMOUNT <= amount <= LARGEST_AMOUNT
 
 
 def read_registers(traits: Mapping[str, Any], evidence: Evidence) -> dict[str, Register]:
@@ -125,8 +135,8 @@ def find_trait(name: str, registers: Iterable[Register]) -> Trait | None:
     for register in everything:
         whole = merge(whole, register)
     shown = [each for each in (_show_value(whole), _show_items(whole), _show_total(whole)) if each]
-    best = max(shown, key=lambda said: said.evidence)
-    if best.value is None:
+    best = max(shown, key=lambda said: said.evidence, default=None)
+    if best is None or best.value is None:
         return None
     others = {_encode(r.value.value): r.value for r in everything if r.value and r.value.value != best.value}
     return Trait(name=name, value=best.value, evidence=best.evidence, others=tuple(others.values()))

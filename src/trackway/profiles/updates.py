@@ -11,7 +11,14 @@ from typing import Any
 import msgspec
 
 from trackway.profiles.identifiers import LONGEST_IDENTIFIER, is_blocked, normalise
-from trackway.profiles.traits import LONGEST_NAME, LONGEST_VALUE, MOST_TRAITS_PER_EVENT
+from trackway.profiles.traits import (
+    LARGEST_AMOUNT,
+    LONGEST_NAME,
+    LONGEST_VALUE,
+    MOST_TRAITS_PER_EVENT,
+    counts,
+    is_amount,
+)
 
 CONTACT_UPDATED = "contact_updated"
 ACCOUNT_UPDATED = "account_updated"
@@ -140,6 +147,10 @@ def _read_traits(said: Mapping[str, Any]) -> dict[str, Any]:
             raise UpdateRefused("traits", f"has a name of {len(name)} characters; a name has 1 to {LONGEST_NAME}")
         if not isinstance(value, list) and len(msgspec.json.encode(value)) > LONGEST_VALUE:
             raise UpdateRefused(f"traits.{name}", f"is longer than the {LONGEST_VALUE:,} bytes that a trait may have")
+        if counts(value) and not is_amount(value["$add"]):
+            raise UpdateRefused(
+                f"traits.{name}", f"adds no number from -{LARGEST_AMOUNT:,.0f} to {LARGEST_AMOUNT:,.0f}"
+            )
     return traits
 
 
