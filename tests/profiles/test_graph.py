@@ -111,6 +111,14 @@ def test_a_public_key_cannot_merge_two_known_people_by_way_of_a_device(world: Wo
     assert frozenset({"user_id:attacker"}) in world.people()
 
 
+def test_a_public_key_cannot_merge_two_known_people_in_the_middle_of_what_back_ends_linked(world: World) -> None:
+    world.link("user_id:anna", "anonymous_id:laptop")
+    world.link("contact_id:victim", "instance_id:chat")
+    world.link("anonymous_id:laptop", "instance_id:chat", trusted=False)
+    profiles = world.resolve().profiles
+    assert profiles[world.node("user_id:anna")] != profiles[world.node("contact_id:victim")]
+
+
 def test_a_form_with_a_mail_address_joins_an_anonymous_visitor_to_the_contact(world: World) -> None:
     world.link("contact_id:c1", "email:c@example.com")
     world.link("email:c@example.com", "anonymous_id:laptop", trusted=False)

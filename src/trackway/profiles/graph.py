@@ -203,6 +203,7 @@ def _find_shared(nodes: Mapping[bytes, Identifier], members: Sequence[bytes], ed
     # Groups of what stands between the known people: devices, addresses, interactions.
     between: Sets[bytes] = Sets()
     links: list[tuple[Edge, bytes, bytes]] = []
+    untrusted: list[bytes] = []
     for edge in edges:
         a, b = cores.find(edge.a), cores.find(edge.b)
         if a == b:
@@ -215,8 +216,10 @@ def _find_shared(nodes: Mapping[bytes, Identifier], members: Sequence[bytes], ed
             links.append((edge, a, b))
         else:
             between.join(a, b)
+            untrusted += [] if edge.trusted else [a]
     people: dict[bytes, set[bytes]] = defaultdict(set)
     trusted: dict[bytes, bool] = defaultdict(lambda: True)
+    trusted |= {between.find(node): False for node in untrusted}
     for edge, other, person in links:
         group = between.find(other)
         people[group].add(person)
