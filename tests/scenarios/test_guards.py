@@ -181,3 +181,25 @@ def test_sixty_four_connections_that_identify_the_same_two_people_make_two_profi
         assert sorted(traits["seen"]) == list(numbers)
         assert traits["logins"] == 32
         assert people[who]["figures"]["events"] == 32
+
+
+def test_sharp_s_and_double_s_are_two_mail_addresses(scenario):
+    scenario.backend(user_id=scenario.me("one"), email=scenario.mail("wei\u00df"))
+    scenario.backend(user_id=scenario.me("two"), email=scenario.mail("weiss"))
+    assert scenario.apart(("user_id", scenario.me("one")), ("user_id", scenario.me("two")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("email", "\u3316" * 480 + "@example.com"), ("email_hash", "\u0130" * 500)]
+)
+def test_a_value_that_grows_beyond_the_limit_when_it_is_compared_links_nobody(scenario, kind, value):
+    scenario.backend(user_id=scenario.me("anna"), identifiers={kind: [value]})
+    kinds = {identity["kind"] for identity in scenario.person("user_id", scenario.me("anna"))["identities"]}
+    assert kinds == {"user_id"}
+
+
+def test_a_browser_cannot_join_two_known_people_by_what_back_ends_linked_to_each(scenario):
+    scenario.backend(user_id=scenario.me("anna"), anonymous_id=scenario.me("laptop"))
+    scenario.backend(contact_id=scenario.me("bert"), instance_id=scenario.me("chat"))
+    scenario.browser(anonymous_id=scenario.me("laptop"), instance_id=scenario.me("chat"))
+    assert scenario.apart(("user_id", scenario.me("anna")), ("contact_id", scenario.me("bert")))

@@ -110,6 +110,12 @@ def normalise(kind: str, value: str, country: str = "") -> str:
     text = unicodedata.normalize("NFC", value).strip()
     if not text or len(text) > LONGEST_IDENTIFIER or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         return ""
+    compared = _compare(kind, text, country)
+    # Some letters become several: a name of 500 may have grown beyond what the ledger's column holds.
+    return compared if len(compared) <= LONGEST_IDENTIFIER else ""
+
+
+def _compare(kind: str, text: str, country: str) -> str:
     if kind == "email":
         return _normalise_email(text)
     if kind == "phone":
@@ -125,7 +131,7 @@ def normalise(kind: str, value: str, country: str = "") -> str:
 
 
 def _normalise_email(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).strip("<> ").casefold().removeprefix("mailto:")
+    text = unicodedata.normalize("NFKC", text).strip("<> ").lower().removeprefix("mailto:")
     local, at, domain = text.rpartition("@")
     sound = at and local and domain.strip(".") and "@" not in local and not any(c.isspace() for c in text)
     return text if sound else ""
