@@ -26,7 +26,9 @@ def steady(answer: Any) -> Any:
 def test_every_page_has_a_twin_that_answers_json(member: Visitor, browsing: Sender) -> None:
     [event_id] = browsing.store({"event_type": "page_view", "user_id": "twin", "account_id": "twins"})
     profile_id = browsing.server.api("profiles/lookup", kind="user_id", value="twin")["profile_id"]
-    values = {"event_id": event_id, "profile_id": profile_id, "account_id": "twins"}
+    about = {"kind": "user_id", "value": "twin"}
+    request = browsing.server.post("/api/v1/privacy/export", about, browsing.server.admin_token).json["id"]
+    values = {"event_id": event_id, "profile_id": profile_id, "account_id": "twins", "request_id": request}
     for page in PAGES:
         if page.path.endswith("/preview"):  # asks for a decision, and has its own tests
             continue

@@ -1,32 +1,25 @@
 """Routes of privacy: erasures and exports that somebody asks for, and how far they are."""
 
-from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from trackway.api.bodies import read_text, refuse_unknown
 from trackway.api.desk import ServerDesk
 from trackway.api.parameters import Parameter
 from trackway.api.replies import ApiError, ApiRefusal, Download
 from trackway.api.route import PREFIX, Answer, ApiRoute, Values
-from trackway.clock import format_time
 from trackway.control.pii import list_findings, list_pii_rules, set_pii_rule
 from trackway.control.privacy_requests import (
     MOST_LISTED,
-    About,
     Kind,
     Request,
     ask_request,
     describe_request,
     find_request,
     list_requests,
-    list_runs,
 )
-from trackway.control.retention import Rule, WrongRule, list_rules, put_rules, read_rules
+from trackway.control.retention import WrongRule, list_rules, put_rules, read_rules
 from trackway.control.workspaces import IP_MODES, list_workspaces, set_ip_mode
-from trackway.profiles.identifiers import format_profile_id
-from trackway.query.people import check_identifier, find_person, open_keys
+from trackway.query.privacy import Subject, describe_retention, find_subject
 from trackway.query.questions import check_number
 
 FIELDS = ("kind", "value", "country", "profile_id", "reason")
@@ -36,28 +29,28 @@ def ask(kind: Kind) -> Any:
     def answer(desk: ServerDesk, values: Values) -> Answer:
         body = values["body"]
         refuse_unknown(body, FIELDS)
-        about, profile = read_subject(desk, body)
+        subject = read_subject(desk, body)
         reason = read_text(body, "reason")
-        made = ask_request(desk.state, desk.workspace, kind, profile, about, values["by"], desk.clock(), reason)
+        made = ask_request(
+            desk.state, desk.workspace, kind, subject.profile, subject.about, values["by"], desk.clock(), reason
+        )
         return describe_request(made)
 
     return answer
 
 
-def read_subject(desk: ServerDesk, body: dict[str, Any]) -> tuple[About, bytes]:
-    """Whom the body names: `profile_id`, or `kind` and `value`. Nobody need be known by it: their events may still come."""
+def read_subject(desk: ServerDesk, body: dict[str, Any]) -> Subject:
+    """Whom the body names: `profile_id`, or `kind` and `value`."""
     if profile_id := read_text(body, "profile_id"):
         if body.get("kind") or body.get("value"):
             raise ApiRefusal(ApiError.WRONG_BODY, "send profile_id, or kind and value, not both", "profile_id")
-        person = find_person(desk.state, desk.workspace, profile_id)
-        if person is None:
-            raise ApiRefusal(ApiError.UNKNOWN_PERSON, f"no profile has or had the id {profile_id[:60]}", "profile_id")
-        return About("profile_id", format_profile_id(person.profile)), person.profile
-    kind, value = (read_text(body, name, required=True) for name in ("kind", "value"))
-    identifier = check_identifier(kind, value, read_text(body, "country").upper())
-    if kind == "profile_id":
-        return read_subject(desk, {"profile_id": identifier.value})
-    return About(identifier.kind, identifier.value), open_keys(desk.state, desk.workspace).make(identifier)
+        kind, value = "profile_id", profile_id
+    else:
+        kind, value = (read_text(body, name, required=True) for name in ("kind", "value"))
+    subject = find_subject(desk.state, desk.workspace, kind, value, read_text(body, "country"))
+    if subject is None:
+        raise ApiRefusal(ApiError.UNKNOWN_PERSON, f"no profile has or had the id {value[:60]}", "profile_id")
+    return subject
 
 
 def show_requests(desk: ServerDesk, values: Values) -> Answer:
@@ -89,7 +82,7 @@ def demand_request(desk: ServerDesk, request_id: str) -> Request:
 
 
 def show_retention(desk: ServerDesk, values: Values) -> Answer:
-    return _describe_retention(desk, list_rules(desk.state, desk.workspace))
+    return describe_retention(desk.state, desk.workspace, list_rules(desk.state, desk.workspace))
 
 
 def put_retention(desk: ServerDesk, values: Values) -> Answer:
@@ -99,30 +92,8 @@ def put_retention(desk: ServerDesk, values: Values) -> Answer:
         rules = read_rules(body.get("rules"))
     except WrongRule as error:
         raise ApiRefusal(ApiError.WRONG_BODY, str(error), error.field) from None
-    return _describe_retention(desk, put_rules(desk.state, desk.workspace, rules, values["by"], desk.clock()))
-
-
-def _describe_retention(desk: ServerDesk, rules: Sequence[Rule]) -> Answer:
-    return {
-        "rules": [
-            {
-                "event_type": rule.event_type,
-                "days": rule.days,
-                "changed_by": rule.changed_by,
-                "changed_at": format_time(rule.changed_at),
-            }
-            for rule in rules
-        ],
-        "runs": [
-            {
-                "started_at": format_time(run.asked_at),
-                "finished_at": format_time(run.finished_at) if run.finished_at else "",
-                "state": run.state,
-                "events": msgspec.json.decode(run.answer)["events"] if run.answer else None,
-            }
-            for run in list_runs(desk.state, desk.workspace, SHOWN_RUNS)
-        ],
-    }
+    kept = put_rules(desk.state, desk.workspace, rules, values["by"], desk.clock())
+    return describe_retention(desk.state, desk.workspace, kept)
 
 
 def show_ip_mode(desk: ServerDesk, values: Values) -> Answer:
@@ -159,7 +130,6 @@ def put_pii_rule(desk: ServerDesk, values: Values) -> Answer:
 
 
 PRIVACY = f"{PREFIX}/privacy"
-SHOWN_RUNS = 30
 
 PRIVACY_ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(f"{PRIVACY}/erase", "Erase a person, everywhere", (), ask("erase"), "POST", takes_body=True),

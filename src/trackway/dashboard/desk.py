@@ -1,10 +1,11 @@
 """What the dashboard needs of the running server; `app` makes it and puts it on `app.state.desk`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from trackway.clock import Clock
 from trackway.control.database import State
+from trackway.control.privacy_requests import Request
 from trackway.eventlog.interface import EventLogReader
 from trackway.settings import Settings
 from trackway.store.client import EventStore
@@ -16,7 +17,10 @@ class TrustedProxies(Protocol):
 
 
 class ServerDesk(Protocol):
-    """`stages` are (name, says, fills, …) of the pipeline's STAGES."""
+    """`stages` are (name, says, fills, …) of the pipeline's STAGES.
+
+    `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
+    """
 
     @property
     def settings(self) -> Settings: ...
@@ -34,5 +38,7 @@ class ServerDesk(Protocol):
     def secret(self) -> bytes: ...
     @property
     def stages(self) -> Sequence[tuple[Any, ...]]: ...
+    @property
+    def export(self) -> Callable[[Request], Iterator[bytes] | None]: ...
     @property
     def proxies(self) -> TrustedProxies: ...

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from trackway.dashboard.access import check_csrf, check_origin, read_form
 from trackway.dashboard.answering import Endpoint, answer_page, make_question, show_answer
 from trackway.dashboard.page import Page, Question, ShownAgain
-from trackway.dashboard.pages import consent
+from trackway.dashboard.pages import consent, diagnostics, privacy
 
 # Carries a form out and says where to go then; ShownAgain when the page is to be shown instead.
 Act = Callable[[Question, Mapping[str, str]], str]
@@ -40,4 +40,8 @@ def take_form(page: Page, act: Act) -> Endpoint:
 
 FORM_ROUTES: tuple[BaseRoute, ...] = (
     Route("/consent", take_form(consent.PAGE, consent.change_from_form), methods=["POST"]),
+    Route("/privacy", take_form(privacy.PAGE, privacy.ask_from_form), methods=["POST"]),
+    Route("/privacy/retention", take_form(privacy.PAGE, privacy.set_retention_from_form), methods=["POST"]),
+    Route("/privacy/addresses", take_form(privacy.PAGE, privacy.set_ip_mode_from_form), methods=["POST"]),
+    Route("/diagnostics", take_form(diagnostics.PAGE, diagnostics.set_rule_from_form), methods=["POST"]),
 )

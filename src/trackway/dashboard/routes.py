@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from trackway.dashboard.answering import add_source, answer_html, answer_json, decide, go_home, search_visitors
 from trackway.dashboard.assets import send_asset
+from trackway.dashboard.downloads import send_certificate, send_export
 from trackway.dashboard.faults import HANDLERS
 from trackway.dashboard.forms import FORM_ROUTES
 from trackway.dashboard.headers import SecurityHeaders
@@ -16,8 +17,10 @@ from trackway.dashboard.pages import (
     accounts,
     consent,
     decision,
+    diagnostics,
     event,
     events,
+    privacy,
     profile,
     sources,
     tracking,
@@ -36,6 +39,9 @@ PAGES: tuple[Page, ...] = (
     event.PAGE,
     sources.PAGE,
     consent.PAGE,
+    privacy.PAGE,
+    privacy.REQUEST,
+    diagnostics.PAGE,
 )
 
 # A consent policy of 200 rules fits.
@@ -55,6 +61,8 @@ def make_dashboard_routes() -> list[BaseRoute]:
         Route("/visitors/search", search_visitors),
         Route("/profiles/{profile_id}/decide", decide, methods=["POST"]),
         *FORM_ROUTES,
+        Route("/privacy/{request_id}/certificate.json", send_certificate),
+        Route("/privacy/{request_id}/export.zip", send_export),
     ]
     for page in PAGES:
         # The twin first: the path of an event would match its name too.
