@@ -47,6 +47,7 @@ class Reason(StrEnum):
 
     BOT = "bot"
     NO_CONSENT = "no_consent"
+    HOLD_EXPIRED = "hold_expired"
     ERASED = "erased"
     EXPIRED = "expired"
 
@@ -105,6 +106,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
     Reason.BOT: ReasonMeaning(Outcome.DROPPED, 0, "A bot sent it and the source's setting `bots` is `drop`"),
     Reason.NO_CONSENT: ReasonMeaning(
         Outcome.DROPPED, 0, "The consent policy does not allow it to be stored; the detail names the rule"
+    ),
+    Reason.HOLD_EXPIRED: ReasonMeaning(
+        Outcome.DROPPED, 0, "It was held until its person would agree to be tracked, and they did not in time"
     ),
     Reason.ERASED: ReasonMeaning(
         Outcome.DROPPED, 0, "Its person was erased: it was removed from the store, or came after that from before it"

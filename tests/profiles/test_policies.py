@@ -78,6 +78,7 @@ def test_a_rule_may_be_for_visitors_whose_country_nobody_knows():
 
 
 GOOD = {"id": "r", "jurisdictions": ["DE"], "mode": "none"}
+HELD = GOOD | {"mode": "opt_in", "without_consent": "hold"}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,16 @@ GOOD = {"id": "r", "jurisdictions": ["DE"], "mode": "none"}
         pytest.param([GOOD | {"id": "a b"}], "rules[0].id", "letters", id="an id with a blank"),
         pytest.param([GOOD, GOOD], "rules[1].id", "twice", id="an id twice"),
         pytest.param([GOOD | {"hold": True}], "rules[0]", "hold", id="a field that does not exist"),
-        pytest.param([GOOD | {"without_consent": "hold"}], "rules[0].without_consent", "hold", id="hold is not built"),
+        pytest.param([GOOD | {"without_consent": "hold"}], "rules[0].without_consent", "opt_in", id="hold in none"),
+        pytest.param([HELD | {"hold_hours": 0}], "rules[0].hold_hours", "1 to 720", id="no time to hold"),
+        pytest.param([HELD | {"hold_hours": 721}], "rules[0].hold_hours", "1 to 720", id="held for ever"),
+        pytest.param([HELD | {"hold_hours": "3"}], "rules[0].hold_hours", "int", id="hours as a text"),
+        pytest.param(
+            [HELD | {"without_consent": "drop", "hold_hours": 3}],
+            "rules[0].hold_hours",
+            "hold",
+            id="hours without hold",
+        ),
         pytest.param([GOOD | {"without_consent": "drop"}], "rules[0].without_consent", "opt_in", id="drop in none"),
         pytest.param(
             [GOOD | {"jurisdictions": ["*"]}, GOOD | {"id": "s"}], "rules[1]", "never decide", id="hidden by another"
@@ -119,7 +129,7 @@ rules = st.builds(
     jurisdictions=listed,
     purpose=st.sampled_from(["tracking", "ads", "*"]),
     mode=st.sampled_from(["opt_in", "opt_out", "none"]),
-    without_consent=st.sampled_from(["store", "anonymise", "drop"]),
+    without_consent=st.sampled_from(["store", "anonymise", "hold", "drop"]),
     gpc=st.sampled_from([None, True, False]),
     dnt=st.booleans(),
 )
@@ -131,7 +141,8 @@ def test_every_question_has_an_answer(policy, country, region, purpose, source, 
     for gpc in (False, True):
         for dnt in (False, True):
             decision = policy.decide(country, region, purpose, source, state, gpc, dnt)
-            assert decision.outcome in ("store", "anonymise", "drop")
+            assert decision.outcome in ("store", "anonymise", "hold", "drop")
+            assert (decision.hold_hours > 0) == (decision.outcome == "hold")
             assert decision.why
 
 
@@ -147,7 +158,7 @@ def test_a_granted_consent_without_signals_is_stored_in_every_place(policy, coun
 
 @given(policies, places, regions, st.sampled_from(STATES))
 def test_a_signal_never_allows_more_than_its_absence(policy, country, region, state):
-    severity = ("store", "anonymise", "drop").index
+    severity = ("store", "anonymise", "hold", "drop").index
     without = policy.decide(country, region, "tracking", "web-1", state, False, False).outcome
 
     assert severity(policy.decide(country, region, "tracking", "web-1", state, True, True).outcome) >= severity(without)

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from trackway.control.tables import POSITIONS
 from trackway.event import Submission
 from trackway.eventlog.interface import Position, RecordPlace
 from trackway.outcome import Outcome, Reason
+from trackway.pipeline.work import make_outcome
+from trackway.profiles.held import HeldEvent, remove_held, write_held
 from trackway.query.books import balance_books
 from trackway.query.questions import QuestionError
 from trackway.records import Refusal
@@ -70,6 +74,7 @@ def test_nothing_at_all_balances(installation: Installation) -> None:
         "duplicate": 0,
         "dropped": {},
         "dead_lettered": 0,
+        "held": 0,
         "in_flight": 0,
         "rejected": {},
         "balanced": True,
@@ -83,6 +88,65 @@ def test_the_books_balance_wherever_the_pipeline_is(road: Road, settled: int) ->
     found = line(road.balance())
     assert (found["received"], found["stored"], found["in_flight"]) == (6, settled * 2, 6 - settled * 2)
     assert found["balanced"]
+
+
+def hold(road: Road, submission: int, index: int) -> None:
+    row = road.installation.make_row(road.submissions[submission], road.places[submission], index)
+    with road.installation.state.write() as connection:
+        write_held(connection, [HeldEvent(row.event, row.place, (b"n" * 16,), NOW + MINUTE)])
+
+
+def move_commit(road: Road, committed_at: int) -> None:
+    with road.installation.state.write() as connection:
+        connection.execute(update(POSITIONS).values(committed_at=committed_at))
+
+
+def tell(road: Road, reason: Reason, stored_at: int) -> None:
+    """The outcome of the second event of the first submission."""
+    row = road.installation.make_row(road.submissions[0], road.places[0], 1)
+    outcome = make_outcome(row.event, row.place, Outcome.DROPPED, reason, "")
+    road.installation.store.insert_outcomes([outcome], stored_at)
+
+
+def test_an_event_that_is_held_is_in_the_books_once_while_it_is_released(road: Road) -> None:
+    """Its row stands in the store before the transaction that takes it out of the state."""
+    road.store(*(each for each in ALL if each != (0, 1)))
+    road.settle(3)
+    hold(road, 0, 1)
+    committed_at = next_moment()
+    move_commit(road, committed_at)
+
+    books = road.balance(minutes=10)
+    assert (line(books)["stored"], line(books)["held"], books["balanced"]) == (5, 1, True)
+    assert [(minute["held"], minute["balanced"]) for minute in books["minutes"]] == [(1, True), (0, True), (0, True)]
+
+    row = road.installation.make_row(road.submissions[0], road.places[0], 1)
+    road.installation.store.insert_events([row], committed_at + 1)
+    books = road.balance(minutes=10)
+    assert (line(books)["stored"], line(books)["held"], books["balanced"]) == (5, 1, True)
+
+    with road.installation.state.write() as connection:
+        remove_held(connection, [row.event.event_id])
+    move_commit(road, committed_at + 1)
+    books = road.balance(minutes=10)
+    assert (line(books)["stored"], line(books)["held"], books["balanced"]) == (6, 0, True)
+
+
+def test_an_event_that_is_held_is_in_the_books_once_while_it_is_dropped(road: Road) -> None:
+    road.store(*(each for each in ALL if each != (0, 1)))
+    road.settle(3)
+    hold(road, 0, 1)
+    committed_at = next_moment()
+    move_commit(road, committed_at)
+    tell(road, Reason.HOLD_EXPIRED, committed_at + 1)
+
+    found = line(road.balance())
+    assert (found["held"], found["dropped"], found["balanced"]) == (1, {}, True)
+
+    move_commit(road, committed_at + 1)
+    found = line(road.balance())
+    # Held and told in one: that would be a fault, and shows as one.
+    assert (found["held"], found["dropped"], found["balanced"]) == (1, {"hold_expired": 1}, False)
 
 
 def test_rows_that_are_stored_ahead_of_the_position_count_as_in_flight(road: Road) -> None:

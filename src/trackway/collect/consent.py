@@ -14,12 +14,12 @@ from trackway.control.sources import OWN_SOURCE
 from trackway.event import Event
 from trackway.outcome import Outcome
 from trackway.place_headers import COUNTRY_HEADERS, read_place
-from trackway.profiles.consent_words import said_by, tracking_state
+from trackway.profiles.consent_words import is_record, said_by, tracking_state
 from trackway.profiles.policies import TRACKING, Policy
 
 _TELLING_HEADERS = ("sec-gpc", *COUNTRY_HEADERS)
 _VISITORS_OWN_REQUEST = frozenset(("web", "mobile"))
-_FORETOLD: Mapping[str, Foretold] = {"drop": "nothing", "anonymise": "anonymous", "store": ""}
+_FORETOLD: Mapping[str, Foretold] = {"drop": "nothing", "anonymise": "anonymous", "hold": "held", "store": ""}
 
 
 def foretell_storing(verdicts: Sequence[Verdict], policy: Policy, headers: Mapping[str, str]) -> Sequence[Verdict]:
@@ -34,7 +34,7 @@ def foretell_storing(verdicts: Sequence[Verdict], policy: Policy, headers: Mappi
 
 def _foretell(verdict: Verdict, policy: Policy, country: str, region: str, signals: tuple[bool, bool]) -> Verdict:
     event = verdict.event
-    if event is None or verdict.outcome is not Outcome.STORED or event.source == OWN_SOURCE:
+    if event is None or verdict.outcome is not Outcome.STORED or event.source == OWN_SOURCE or is_record(event):
         return verdict
     own = tracking_state(said_by(event), event.received_at) if event.consent or event.context else None
     foretold = "nothing" if own == "withdrawn" else ""
@@ -53,7 +53,9 @@ def _decide(
         # Whatever the person said before, a signal that drops drops.
         decision = policy.decide(country, region, TRACKING, event.source, "granted", *signals)
         return "nothing" if decision.outcome == "drop" else ""
-    return _FORETOLD[policy.decide(country, region, TRACKING, event.source, own or "unknown", *signals).outcome]
+    outcome = policy.decide(country, region, TRACKING, event.source, own or "unknown", *signals).outcome
+    # An event that names nobody waits for nobody.
+    return "nothing" if outcome == "hold" and _names_nobody(event) else _FORETOLD[outcome]
 
 
 def _names_nobody(event: Event) -> bool:

@@ -57,7 +57,7 @@ class Parsed(Struct, frozen=True):
         return [item for item in self.items if isinstance(item, Event)]
 
 
-Foretold = Literal["", "anonymous", "nothing"]
+Foretold = Literal["", "anonymous", "held", "nothing"]
 
 
 class Verdict(Struct, frozen=True, kw_only=True, gc=False):
@@ -80,7 +80,7 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
         """The field `stored` of an answer, in the words that all dialects share; empty when nothing is certain."""
         if not self.stored:
             return {}
-        return {"stored": "anonymous" if self.stored == "anonymous" else False}
+        return {"stored": False if self.stored == "nothing" else self.stored}
 
 
 class Reply(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Decides by the workspace's policy whether an event is stored in full, without its person, or not at all.
+"""Decides by the workspace's policy whether an event is stored in full, without its person, later, or not at all.
 
 It stands behind everything that is read out of address, user agent and query, because it takes
 these away, and before `name_profile` and `cut_ip`: what is anonymous belongs to no profile, and
@@ -13,16 +13,16 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from trackway.control.database import State as Database
-from trackway.control.sources import OWN_SOURCE
 from trackway.event import Event
 from trackway.outcome import Reason
 from trackway.pipeline.anonymity import make_anonymous
-from trackway.pipeline.desk import Desk, Dropped
+from trackway.pipeline.desk import Desk, Dropped, Held
 from trackway.profiles.consent_words import (
     CONSENT_UPDATED,
     LONGEST_NAME,
     MEASURING,
     Statement,
+    is_record,
     resolve,
     said_by,
     tracking_state,
@@ -40,7 +40,7 @@ from trackway.profiles.consents import (
     write_heard,
 )
 from trackway.profiles.identifiers import UNLINKED_KINDS, ProfileKeys, collect_identifiers
-from trackway.profiles.policies import DEFAULT_POLICY, TRACKING, Policy
+from trackway.profiles.policies import DEFAULT_POLICY, TRACKING, Decision, Policy
 from trackway.profiles.withdrawals import queue_withdrawals
 
 FILLS = (
@@ -65,13 +65,12 @@ LONGEST_USER_AGENT = 300
 _VISITORS_OWN_REQUEST = frozenset(("web", "mobile"))
 
 
-def decide_consent(event: Event, desk: Desk) -> Event | Dropped:
+def decide_consent(event: Event, desk: Desk) -> Event | Dropped | Held:
     """The event as the policy lets it be stored, with the id of the rule that said so."""
     statements = said_by(event) if event.consent or event.context else ()
     if statements:
         desk.consents.hear(event, statements, make_proof(event, desk.ip_key))
-    if event.source == OWN_SOURCE and event.event_type != CONSENT_UPDATED:
-        # What an operator says of a contact is a record of theirs, not the tracking of a visitor.
+    if is_record(event):
         return event
     state = tracking_state(statements, event.received_at) if statements else None
     headers = desk.request_headers if event.channel in _VISITORS_OWN_REQUEST else _NO_HEADERS
@@ -87,7 +86,15 @@ def decide_consent(event: Event, desk: Desk) -> Event | Dropped:
     if decision.outcome == "drop":
         return Dropped(Reason.NO_CONSENT, f"{decision.rule_id or 'no rule'}: {decision.why}")
     ruled = event if decision.rule_id == event.consent_rule else replace(event, consent_rule=decision.rule_id)
+    if decision.outcome == "hold":
+        return _hold(ruled, decision, desk)
     return make_anonymous(ruled, desk) if decision.outcome == "anonymise" else ruled
+
+
+def _hold(event: Event, decision: Decision, desk: Desk) -> Dropped | Held:
+    if not collect_identifiers(event, desk.blocked_identifiers).found:
+        return Dropped(Reason.NO_CONSENT, f"{decision.rule_id}: it names nobody who could agree, so it is not held")
+    return Held(event, decision.hold_hours)
 
 
 _NO_HEADERS: Mapping[str, str] = {}
@@ -117,10 +124,11 @@ class Consents:
             # Where nobody ever said anything, nobody need be looked up.
             self._empty = not holds_any(connection)
             if not self._empty:
-                self._look_up(connection, {node for event in listed for node in self._list_nodes(event)})
+                self._look_up(connection, {node for event in listed for node in self.list_nodes(event)})
         self._idle = self._empty and not any(event.consent or "consent" in event.context for event in listed)
 
-    def _list_nodes(self, event: Event) -> tuple[bytes, ...]:
+    def list_nodes(self, event: Event) -> tuple[bytes, ...]:
+        """Whom the event names, the strongest first."""
         keys = self._find_keys(event.workspace)
         found = collect_identifiers(event, self._blocked).found
         linking = [identifier for identifier in found if identifier.kind not in UNLINKED_KINDS]
@@ -138,7 +146,7 @@ class Consents:
         """granted, withdrawn, pending, expired or unknown, by all that the person behind the event said."""
         if self._idle:
             return "unknown"
-        members = self._gather(self._list_nodes(event))
+        members = self._gather(self.list_nodes(event))
         registers = join_registers(self._registers[node] for node in members if node in self._registers)
         found = resolve(stand_at(registers, event.received_at), MEASURING) if registers else None
         return found[0] if found else "unknown"
@@ -159,7 +167,7 @@ class Consents:
 
     def hear(self, event: Event, statements: Sequence[Statement], proof: Mapping[str, str]) -> None:
         """Remember what the event says, for the ledger and for later events; nothing when it names nobody."""
-        nodes = self._list_nodes(event)
+        nodes = self.list_nodes(event)
         if not nodes:
             return
         explicit = event.event_type == CONSENT_UPDATED

@@ -45,6 +45,16 @@ class Duplicate(Struct, frozen=True):
     other_visitor: bool
 
 
+class Held(Struct, frozen=True):
+    """What a stage returns for an event that waits for its person's consent, for so many hours after its receipt.
+
+    It runs through the later stages all the same.
+    """
+
+    event: Event
+    hours: int
+
+
 class FirstEvents(Protocol):
     """Which events came first with their keys; `pipeline.duplicates.Firsts` within a batch."""
 

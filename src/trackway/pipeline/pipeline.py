@@ -11,6 +11,7 @@
   missing, they are taken away with all else that tells who it was;
 * consent needs the place, and comes before the address is cut, because it may have to name the
   visitor anew from the whole address;
+* what consent holds back runs through the rest as well, so that it lies there as it would be stored;
 * the profile is named after the place, since a national telephone number needs its country, and
   after consent, because what is anonymous belongs to no profile;
 * the address is cut before anything that may fail, so that no dead letter holds one that the
@@ -38,7 +39,7 @@ from trackway.pipeline import (
     referrers,
     visitors,
 )
-from trackway.pipeline.desk import Desk, Dropped, Duplicate
+from trackway.pipeline.desk import Desk, Dropped, Duplicate, Held
 
 
 class Stage(NamedTuple):
@@ -47,7 +48,7 @@ class Stage(NamedTuple):
     name: str
     says: str
     fills: tuple[str, ...]
-    run: Callable[[Event, Desk], Event | Dropped | Duplicate]
+    run: Callable[[Event, Desk], Event | Dropped | Duplicate | Held]
 
 
 STAGES: tuple[Stage, ...] = (
@@ -76,7 +77,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "decide_consent",
-        "Asks the consent policy whether to store it in full, without its person, or not at all",
+        "Asks the consent policy whether to store it in full, without its person, later, or not at all",
         consent.FILLS,
         consent.decide_consent,
     ),
@@ -95,14 +96,17 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-def process_event(event: Event, desk: Desk) -> Event | Dropped | Duplicate:
-    """The event as it will be stored, or why it will not be."""
-    sent = event
+def process_event(event: Event, desk: Desk) -> Event | Dropped | Duplicate | Held:
+    """The event as it will be stored, or may be later, or why it will not be."""
+    sent, hours = event, 0
     for stage in STAGES:
         result = stage.run(event, desk)
-        if not isinstance(result, Event):
+        if isinstance(result, Held):
+            event, hours = result.event, result.hours
+        elif isinstance(result, Event):
+            event = result
+        else:
             return result
-        event = result
     # A repeat is compared with what was sent, of which consent may have taken away a part.
     desk.firsts.claim(sent)
-    return event
+    return Held(event, hours) if hours else event

@@ -7,15 +7,17 @@ a crash between any two of them the batch is read again, with the same event ids
 * rows carry their place in the log, so the store is asked which places it has, and only the rest
   is inserted;
 * a key that names the event itself makes it no duplicate;
-* nothing was counted or learnt of people, so it is now.
+* nothing was counted, held or learnt of people, so it is now.
 
-Between two batches it carries out what people decided about links, and tells the store which
-profiles have changed since their rows were stored.
+Between two batches it carries out what people decided about links, tells the store which
+profiles have changed since their rows were stored, and looks at held events that are due.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection
 
 from trackway.clock import Clock
 from trackway.control.database import State, read_version
@@ -28,21 +30,22 @@ from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
 from trackway.ids import read_event_index
 from trackway.outcome import Outcome, Reason, Refused
 from trackway.pipeline.consent import Consents
-from trackway.pipeline.desk import Desk, Duplicate, Knowledge
+from trackway.pipeline.desk import Desk, Duplicate, Held, Knowledge
 from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.erased import Tombstones
+from trackway.pipeline.holding import look_at_held
 from trackway.pipeline.knowledge.locations import LocationFileError
-from trackway.pipeline.letters import note_conflict, set_damage_aside, set_event_aside, set_refusal_aside
+from trackway.pipeline.letters import note_conflict, set_damage_aside, set_refusal_aside
 from trackway.pipeline.people import settle_people
 from trackway.pipeline.pipeline import process_event
 from trackway.pipeline.progress import (
     Account,
     commit_batch,
     forget_old_letters,
-    keep_letters,
     read_newest_commit,
     read_position,
 )
+from trackway.pipeline.storing import store_work
 from trackway.pipeline.work import Arrival, Repeat, Work, bury_submission, make_outcome
 from trackway.profiles.decisions import apply_decisions
 from trackway.profiles.identifiers import ProfileKeys
@@ -50,9 +53,11 @@ from trackway.profiles.people import People, read_guards
 from trackway.profiles.policies import DEFAULT_POLICY, Policy
 from trackway.profiles.policy_versions import read_policies
 from trackway.profiles.projection import project_profiles
+from trackway.profiles.squash import squash_profiles
+from trackway.query.progress import read_positions
 from trackway.records import Erased, Refusal, decode_record
 from trackway.settings import Settings
-from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
+from trackway.store.client import EventStore, OutcomeRow, StoreUnavailable
 from trackway.store.keys import KeyIndexFailed, KeyWriter
 
 LOG = logging.getLogger(__name__)
@@ -73,12 +78,6 @@ REST_AFTER_ERROR_S = 0.5
 LOOK_AT_VERSION_S = 0.5
 LOOK_AT_DECISIONS_S = 0.1
 TIDY_EVERY_S = 60.0
-# So many dead letters without one good event between them are a fault of ours, not of the senders.
-MOST_DEAD_IN_A_ROW = 1000
-
-
-class TooManyDeadLetters(Exception):
-    """The loop stops and tries the same batch again later, so that a bad release loses nothing."""
 
 
 class Pipeline:
@@ -145,6 +144,7 @@ class Pipeline:
             self._renew_configuration()
             apply_decisions(self._state, self._people, self._stamp())
             project_profiles(self._state, self._store)
+            self._settle_held()
             self._errands(self._people, self._stamp())
         return settled
 
@@ -169,26 +169,41 @@ class Pipeline:
         self._in_doubt[stream] = True
         for repeat in work.repeats:
             note_conflict(repeat.event, repeat.duplicate, work.account)
-        self._store_rows(work)
-        if work.refused:
-            # Before the outcomes: a row whose outcome is told is not tried again, so nothing would find it later.
-            keep_letters(self._state, work.refused)
-        if work.outcomes:
-            self._store.insert_outcomes(work.outcomes, self._stamp())
+        store_work(work, self._store, self._state, self._stamp)
         if work.firsts.claimed:
             self._keys.put_many(list(work.firsts.claimed.items()), self._window_start())
-        commit_batch(
-            self._state,
-            stream,
-            batch.next,
-            work.account,
-            self._stamp(),
-            work.write_people(self._people),
-        )
-        self._people.remember(work.settled)
-        self._positions[stream] = batch.next
+        self._commit(work, stream, batch.next, work.write_people(self._people))
         self._in_doubt[stream] = doubt
         return len(batch.records)
+
+    def _commit(self, work: Work, stream: str, position: Position, also: Callable[[Connection], None]) -> None:
+        committed_at = self._stamp()
+        commit_batch(self._state, stream, position, work.account, committed_at, also)
+        # What is stored from now on was stored later than what this commit tells of.
+        self._stamped = committed_at + 1
+        self._people.remember(work.settled)
+        self._positions[stream] = position
+
+    def _settle_held(self) -> None:
+        """Store or drop held events that are due. It commits without moving a position."""
+        verdicts = look_at_held(self._state, self._store, self._stamp())
+        if verdicts is None:
+            return
+        work = Work([], [], Account(), Firsts(self._keys, [], 0), *self._open_people([]))
+        verdicts.lay(work)
+        for workspace in {row.event.workspace for row in work.rows}:
+            self._people.keys_of(self._workspaces[workspace])
+        settle_people(work, self._state, self._people, self._sources, self._stamp())
+        verdicts.leave_out_what_is_begun(work)
+        store_work(work, self._store, self._state, self._stamp)
+        write_people = work.write_people(self._people)
+
+        def write(connection: Connection) -> None:
+            verdicts.write(connection)
+            write_people(connection)
+
+        stream, position = next(iter((self._positions or read_positions(self._state)).items()))
+        self._commit(work, stream, position, write)
 
     def _read(self, stream: str, position: Position) -> Batch:
         """A small batch waits a moment for more: many small inserts are ruinous for the store."""
@@ -271,6 +286,8 @@ class Pipeline:
             result = process_event(event, desk)
             if isinstance(result, Event):
                 work.rows.append(Row(result, place))
+            elif isinstance(result, Held):
+                work.hold(result, place)
             elif isinstance(result, Duplicate):
                 work.outcomes.append(
                     make_outcome(event, place, Outcome.DUPLICATE, result.reason, "", result.first_event_id)
@@ -287,36 +304,10 @@ class Pipeline:
         known = stored | told
         work.rows = [row for row in work.rows if row.place not in known]
         work.outcomes = [row for row in work.outcomes if row.place not in known]
+        work.held = [held for held in work.held if held.place not in known]
         # A public event may have been stored before the secret one of the same key that is in the index now.
         work.repeats = [repeat for repeat in work.repeats if repeat.place not in stored]
         return any(place.record > batch.records[-1].ordinal for place in known)
-
-    def _store_rows(self, work: Work) -> None:
-        """Insert the rows; where the engine refuses a batch, halve it until the one bad row is alone."""
-        waiting = [work.rows] if work.rows else []
-        while waiting:
-            rows = waiting.pop()
-            try:
-                self._store.insert_events(rows, self._stamp())
-                work.dead_in_a_row = 0
-            except StoreRefused as error:
-                if len(rows) > 1:
-                    middle = len(rows) // 2
-                    waiting += [rows[middle:], rows[:middle]]
-                    continue
-                self._bury_row(rows[0], str(error)[:500], work)
-
-    def _bury_row(self, row: Row, detail: str, work: Work) -> None:
-        work.dead_in_a_row += 1
-        if work.dead_in_a_row > MOST_DEAD_IN_A_ROW:
-            raise TooManyDeadLetters(f"the store refused {MOST_DEAD_IN_A_ROW} events in a row, the last with: {detail}")
-        event = row.event
-        # Not the detail: it may quote the event, and this log outlives an erasure.
-        LOG.error("the store refused event %s of source %s; its letter says why", event.event_id, event.source)
-        work.outcomes.append(make_outcome(event, row.place, Outcome.DEAD_LETTERED, Reason.STORE_REFUSED, detail))
-        work.refused.append(
-            set_event_aside(event, "dead_letter", f"dead:{event.event_id}", Reason.STORE_REFUSED, detail)
-        )
 
     def _find_source(self, source_id: str) -> Source | None:
         if source_id not in self._sources:
@@ -352,7 +343,7 @@ class Pipeline:
     def _stamp(self) -> int:
         """Now, but never earlier than before: live pages read on from the newest `stored_at`."""
         if self._stamped == 0:
-            self._stamped = read_newest_commit(self._state)
+            self._stamped = read_newest_commit(self._state) + 1
         self._stamped = max(self._stamped, self._clock())
         return self._stamped
 
@@ -360,7 +351,7 @@ class Pipeline:
         return self._clock() - self._settings.dedupe_window_days * DAY_MS
 
     def _tidy(self) -> None:
-        """Once a minute: trim the log, forget old keys and letters."""
+        """Once a minute: trim the log, forget old keys and letters, write changed profiles into the rows."""
         now = time.monotonic()
         if now - self._tidied_at < TIDY_EVERY_S:
             return
@@ -369,4 +360,5 @@ class Pipeline:
         for stream, position in self._positions.items():
             self._log.trim(stream, position, keep_since)
         self._keys.expire(self._window_start())
+        squash_profiles(self._state, self._store)
         forget_old_letters(self._state, self._clock() - self._settings.dead_letter_days * DAY_MS)

@@ -15,14 +15,17 @@ from trackway.eventlog.interface import Record, RecordPlace
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason
 from trackway.pipeline.consent import Consents
-from trackway.pipeline.desk import Dropped, Duplicate
+from trackway.pipeline.desk import Dropped, Duplicate, Held
 from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.erased import Tombstones
 from trackway.pipeline.letters import keep_submission, set_submission_aside
 from trackway.pipeline.pii import look_for_pii
 from trackway.pipeline.progress import Account, DeadLetter
+from trackway.profiles.held import HeldEvent, look_again, write_held
 from trackway.profiles.people import People, Settled
 from trackway.store.client import OutcomeRow
+
+HOUR_MS = 3_600_000
 
 
 class Repeat(msgspec.Struct, frozen=True):
@@ -47,11 +50,16 @@ class Work(msgspec.Struct):
     dead_in_a_row: int = 0
     settled: Settled = msgspec.field(default_factory=Settled)
     erased: list[RecordPlace] = msgspec.field(default_factory=list)
+    held: list[HeldEvent] = msgspec.field(default_factory=list)
 
     def drop(self, event: Event, place: LogPlace, dropped: Dropped) -> None:
         self.outcomes.append(make_outcome(event, place, Outcome.DROPPED, dropped.reason, dropped.detail))
         if dropped.reason is Reason.ERASED:
             self.erased.append(RecordPlace(place.segment, place.record))
+
+    def hold(self, held: Held, place: LogPlace) -> None:
+        event, nodes = held.event, self.consents.list_nodes(held.event)
+        self.held.append(HeldEvent(event, place, nodes, event.received_at + held.hours * HOUR_MS))
 
     def write_people(self, people: People) -> Callable[[Connection], None]:
         """What the batch says of people and their consent, and which records must go, for the transaction that commits it."""
@@ -61,6 +69,10 @@ class Work(msgspec.Struct):
         def write(connection: Connection) -> None:
             people.write(connection, self.settled)
             self.consents.write(connection)
+            write_held(connection, self.held)
+            look_again(
+                connection, {node for heard in self.consents.heard for node in heard.nodes} | {*self.settled.nodes}
+            )
             note_records(connection, self.erased)
             note_findings(connection, findings)
 

@@ -8,7 +8,9 @@ The table of words: docs/reference/consent.md.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from trackway.control.sources import OWN_SOURCE
 from trackway.event import Event
+from trackway.event_types import RECORD_TYPES
 from trackway.profiles.policies import State
 
 CHANNELS = ("tracking", "email", "sms", "voice", "ads")
@@ -140,6 +142,13 @@ def said_by(event: Event) -> list[Statement]:
     if event.context and isinstance(segment := event.context.get("consent"), Mapping):
         return read_statements({"categoryPreferences": segment.get("categoryPreferences")})[0]
     return []
+
+
+def is_record(event: Event) -> bool:
+    """What an operator or their CRM says of a contact is a record of theirs, not the tracking of a visitor."""
+    if event.source == OWN_SOURCE:
+        return event.event_type != CONSENT_UPDATED
+    return event.trusted and event.event_type in RECORD_TYPES
 
 
 def state_at(state: State, expires_at: int, now: int) -> State:

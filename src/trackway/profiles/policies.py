@@ -16,7 +16,7 @@ from msgspec import Struct
 State = Literal["granted", "withdrawn", "pending", "expired", "unknown"]
 STATES: tuple[State, ...] = get_args(State)
 Mode = Literal["opt_in", "opt_out", "none"]
-Outcome = Literal["store", "anonymise", "drop"]
+Outcome = Literal["store", "anonymise", "hold", "drop"]
 OnWithdrawal = Literal["keep", "anonymise", "erase"]
 
 EVERYWHERE = "*"
@@ -24,6 +24,8 @@ UNKNOWN_PLACE = "unknown"
 TRACKING = "tracking"
 MOST_RULES = 200
 MOST_LISTED = 300
+HOLD_HOURS = 72
+MOST_HOLD_HOURS = 720
 DECISIONS_REMEMBERED = 8192
 
 _EU = (
@@ -58,7 +60,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule. `gpc` None means: in opt_out rules Sec-GPC counts as withdrawn, in others it does not.
 
     `jurisdictions` holds countries (DE), regions (US-CA), a country whose region is not known
-    (US-unknown), groups (EU, EEA, UK, US-GPC), `unknown` and `*`.
+    (US-unknown), groups (EU, EEA, UK, US-GPC), `unknown` and `*`. `hold_hours` is for `hold` alone.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sources: tuple[str, ...] = (EVERYWHERE,)
     mode: Mode
     without_consent: Outcome = "store"
+    hold_hours: int = HOLD_HOURS
     gpc: bool | None = None
     dnt: bool = False
     on_withdrawal: OnWithdrawal = "keep"
@@ -84,12 +87,16 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Decision(Struct, frozen=True):
-    """How an event may be stored. `rule_id` is empty when no rule fits; `why` is a sentence for people."""
+    """How an event may be stored. `rule_id` is empty when no rule fits; `why` is a sentence for people.
+
+    `hold_hours` is how long an event may wait for consent, where the outcome is `hold`.
+    """
 
     outcome: Outcome
     rule_id: str
     mode: Mode
     why: str
+    hold_hours: int = 0
 
 
 # What is stored is not touched by default: that forgets the person as a whole, which an operator should choose.
@@ -139,7 +146,8 @@ class Policy:
             return Decision("drop", rule.id, rule.mode, f"DNT: 1 counts as withdrawn in {place}, as the rule says")
         if rule.mode == "opt_in" and state != "granted":
             why = f"{place} asks for consent first and it is {state or 'unknown'}; without it the rule says {rule.without_consent}"
-            return Decision(rule.without_consent, rule.id, rule.mode, why)
+            hours = rule.hold_hours if rule.without_consent == "hold" else 0
+            return Decision(rule.without_consent, rule.id, rule.mode, why, hours)
         return Decision("store", rule.id, rule.mode, _WHY_STORED[rule.mode].format(place=place))
 
 
@@ -215,4 +223,8 @@ def _read_rule(said: Any, at: str) -> Rule:
         raise PolicyError(
             f"without_consent only has a meaning in mode opt_in, not in {rule.mode}", f"{at}.without_consent"
         )
+    if not 1 <= rule.hold_hours <= MOST_HOLD_HOURS:
+        raise PolicyError(f"hold_hours must be 1 to {MOST_HOLD_HOURS}, not {rule.hold_hours}", f"{at}.hold_hours")
+    if rule.hold_hours != HOLD_HOURS and rule.without_consent != "hold":
+        raise PolicyError("hold_hours only has a meaning where without_consent is hold", f"{at}.hold_hours")
     return rule

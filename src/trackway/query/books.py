@@ -1,6 +1,6 @@
 """The books: what was received must be found again, event for event.
 
-    received = stored + duplicate + dropped + dead_lettered + in_flight
+    received = stored + duplicate + dropped + dead_lettered + held + in_flight
 
 Station 5 of the road, and an audit: both sides are counted from different things. `received` is what
 the door counted, as the pipeline summed it up in the transaction that moved its position. The right
@@ -9,7 +9,8 @@ log beyond it. A row that is lost or there twice makes a source's books `balance
 
 Refusals at the door were never received: they are listed (`rejected`) and are no part of the equation.
 The pipeline goes on meanwhile: positions and counts come from one transaction, and what is stored
-beyond them counts as in flight.
+beyond them counts as in flight. An event that waits for consent (`held`) is a row of the same transaction; what
+becomes of it is stored with a place below the position, so there it counts from the next commit on.
 """
 
 from collections import Counter, defaultdict
@@ -23,7 +24,7 @@ from trackway.control.database import State
 from trackway.eventlog.interface import EventLogReader
 from trackway.outcome import Outcome
 from trackway.query.compiler import Filter, compile_query, run_query
-from trackway.query.progress import LineKey, look_whether_removing, read_counts
+from trackway.query.progress import Counts, LineKey, look_whether_removing, read_counts
 from trackway.query.questions import MOST_MINUTES, check_number
 from trackway.query.tail import MINUTE_MS, Tail, count_tail, has_unknown_segment
 from trackway.store.client import EventStore
@@ -41,6 +42,7 @@ class Line(Struct):
     duplicate: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     dead_lettered: int = 0
+    held: int = 0
     in_flight: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -50,7 +52,7 @@ class Line(Struct):
 
     @property
     def balanced(self) -> bool:
-        found = self.stored + self.duplicate + self.dropped.total() + self.dead_lettered + self.in_flight
+        found = self.stored + self.duplicate + self.dropped.total() + self.dead_lettered + self.held + self.in_flight
         return self.received == found
 
     def add_outcome(self, outcome: str, reason: str, events: int) -> None:
@@ -111,10 +113,12 @@ def _count_lines(
             lines[key].counted = events
         for key, events in tail.in_flight.items():
             lines[key].in_flight = events
+        for key, events in counts.held.items():
+            lines[key].held = events
         for rejected in (counts.rejected, tail.rejected):
             for (key, reason), events in rejected.items():
                 lines[key].rejected[reason] += events
-        _count_store(store, workspace, tail, from_minute, lines, counts.removing)
+        _count_store(store, workspace, tail, from_minute, lines, counts)
         if not has_unknown_segment(log, tail) and not _caught_removal(state, counts.removing, lines):
             break
     return Counted(lines, counts.sources, tail.oldest_at)
@@ -131,7 +135,7 @@ def _count_store(
     tail: Tail,
     from_minute: int | None,
     lines: dict[LineKey, Line],
-    removing: bool,
+    counts: Counts,
 ) -> None:
     """Add what the store holds below the pipeline's position."""
     below: dict[Filter, Mapping[str, Any]] = {
@@ -151,10 +155,14 @@ def _count_store(
         since = {Filter.RECEIVED_FROM: {"received_from": from_minute * MINUTE_MS}}
         questions.append(("minute", below | since))
     for each, filters in questions:
-        stored = filters | {Filter.NOT_REMOVED: {}} if removing else filters
+        stored, told = dict(filters), dict(filters)
+        if counts.removing:
+            stored[Filter.NOT_REMOVED] = {}
+        if counts.held:
+            stored[Filter.STORED_BY_THEN] = told[Filter.TOLD_BY_THEN] = {"committed_at": counts.committed_at}
         for key, row in run(f"count_stored_by_{each}", stored):
             lines[key].stored += row["events"]
-        for key, row in run(f"count_outcomes_by_{each}", filters):
+        for key, row in run(f"count_outcomes_by_{each}", told):
             lines[key].add_outcome(row["outcome"], row["reason"], row["events"])
 
 
@@ -166,6 +174,7 @@ def _describe_line(source: str, line: Line) -> dict[str, Any]:
         "duplicate": line.duplicate,
         "dropped": dict(line.dropped),
         "dead_lettered": line.dead_lettered,
+        "held": line.held,
         "in_flight": line.in_flight,
         "rejected": dict(line.rejected),
         "balanced": line.balanced,

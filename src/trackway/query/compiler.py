@@ -93,6 +93,12 @@ class Filter(Enum):
         "    AND log_record < transform(log_segment, {open_segments:Array(UInt64)},"
         " {open_records:Array(UInt64)}, toUInt64(4294967296))"
     )
+    # Rows that were there when held events were counted: what came of one since stands below the position too.
+    # Removed rows were counted as stored, so their outcomes count at once.
+    STORED_BY_THEN = "stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC')"
+    TOLD_BY_THEN = (
+        "(stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired'))"
+    )
     # Rows that an erasure or retention has accounted for and not yet removed, which never takes a week.
     NOT_REMOVED = (
         "(log_segment, log_record, log_index) NOT IN (\n"

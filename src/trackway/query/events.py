@@ -12,6 +12,7 @@ from msgspec import Struct
 from trackway.control.database import State
 from trackway.eventlog.interface import EventLogReader
 from trackway.outcome import Outcome
+from trackway.profiles.held import find_held
 from trackway.query.answers import describe_event, describe_place, format_moment, read_place
 from trackway.query.compiler import Filter, compile_query, run_query
 from trackway.query.cursors import ListCursor, decode_list_cursor, encode_cursor
@@ -96,7 +97,7 @@ class Fate(Struct, frozen=True, kw_only=True):
 def find_event(
     store: EventStore, state: State, log: EventLogReader, workspace: str, event_id: str, stages: Stages = ()
 ) -> dict[str, Any] | None:
-    """What became of an event: stored, duplicate, dropped, dead_lettered or in_flight; None when unknown.
+    """What became of an event: stored, duplicate, dropped, dead_lettered, held or in_flight; None when unknown.
 
     QuestionError when `event_id` is no UUID.
     """
@@ -105,7 +106,9 @@ def find_event(
     # still found in the log from there.
     positions = read_positions(state)
     fate = (
-        _find_stored(store, workspace, event_id, stages)
+        # While what came of it is on its way into the store, it is still held.
+        _find_held(state, workspace, event_id)
+        or _find_stored(store, workspace, event_id, stages)
         or _find_outcome(store, workspace, event_id)
         or _find_in_flight(log, positions, workspace, event_id)
         or _find_set_aside(state, workspace, event_id)
@@ -148,6 +151,22 @@ def _find_outcome(store: EventStore, workspace: str, event_id: str) -> Fate | No
         **{name: row[name] for name in said},
         log=describe_place(read_place(row)),
         times={name: format_moment(row[f"{name}_ms"]) for name in ("received_at", "stored_at")},
+    )
+
+
+def _find_held(state: State, workspace: str, event_id: str) -> Fate | None:
+    held = find_held(state, workspace, event_id)
+    if held is None:
+        return None
+    event = held.event
+    return Fate(
+        outcome="held",
+        detail=f"rule {event.consent_rule} holds it until its person agrees, at most until {format_moment(held.expires_at)}",
+        source=event.source,
+        protocol=event.protocol,
+        event_type=event.event_type,
+        log=describe_place(held.place),
+        times={"received_at": format_moment(event.received_at), "held_until": format_moment(held.expires_at)},
     )
 
 

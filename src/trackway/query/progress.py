@@ -12,6 +12,9 @@ from trackway.control.database import State
 from trackway.control.privacy_requests import is_removing
 from trackway.control.tables import DEAD_LETTERS, POSITIONS, RECEIVED, REJECTED, SOURCES, SWALLOWING_KEYS
 from trackway.eventlog.interface import Position
+from trackway.profiles.held import count_held
+
+MINUTE_MS = 60_000
 
 # A line of the books: a source, and a minute since 1970 or None for all time.
 LineKey = tuple[str, int | None]
@@ -22,6 +25,8 @@ class Counts(Struct, frozen=True):
 
     While `removing`, rows of the store are on their way out: some stand there twice, as themselves and as
     the outcome `dropped`.
+
+    `held` events wait for consent; what came of one later was stored after `committed_at`.
     """
 
     positions: Mapping[str, Position]
@@ -29,6 +34,8 @@ class Counts(Struct, frozen=True):
     received: Mapping[LineKey, int]
     rejected: Mapping[tuple[LineKey, str], int]
     removing: bool
+    held: Mapping[LineKey, int]
+    committed_at: int
 
 
 class SetAside(Struct, frozen=True):
@@ -71,7 +78,19 @@ def read_counts(state: State, workspace: str, from_minute: int | None) -> Counts
         received = _read_received(connection, ids, from_minute)
         rejected = _read_rejected(connection, ids, from_minute)
         removing = is_removing(connection)
-    return Counts(positions, ids, received, rejected, removing)
+        held = _read_held(connection, workspace, from_minute)
+        committed_at = connection.execute(select(func.max(POSITIONS.c.committed_at))).scalar() or 0
+    return Counts(positions, ids, received, rejected, removing, held, committed_at)
+
+
+def _read_held(connection: Connection, workspace: str, from_minute: int | None) -> dict[LineKey, int]:
+    counts: dict[LineKey, int] = {
+        (source, None): events for (source, _), events in count_held(connection, workspace).items()
+    }
+    if from_minute is not None:
+        recent = count_held(connection, workspace, MINUTE_MS, from_minute * MINUTE_MS)
+        counts |= {(source, minute): events for (source, minute), events in recent.items()}
+    return counts
 
 
 def _read_received(connection: Connection, ids: tuple[str, ...], from_minute: int | None) -> dict[LineKey, int]:

@@ -9,7 +9,7 @@ again. It builds no questions; those live in `trackway.query`.
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -266,6 +266,16 @@ class EventStore:
             {"segment": segment, "record": from_record},
         )
         return {LogPlace(segment, row["log_record"], row["log_index"]) for row in found}
+
+    def ids_present(self, table: str, event_ids: Sequence[str], segments: Collection[int]) -> set[str]:
+        """Which of these events, of these log segments, have a row in `table`. Waits as `places_present` does."""
+        for segment in segments:
+            self._wait_for_inserts(table, segment)
+        found = self.select(
+            f"SELECT toString(event_id) AS id FROM {_known_table(table)} WHERE event_id IN {{ids:Array(UUID)}}",
+            {"ids": list(event_ids)},
+        )
+        return {row["id"] for row in found}
 
     def _wait_for_inserts(self, table: str, segment: int) -> None:
         deadline = time.monotonic() + SETTLE_SECONDS
