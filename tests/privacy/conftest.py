@@ -1,5 +1,6 @@
 """A server for privacy tests, and the few things they all do: erase somebody, look at every byte."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,18 @@ class Privacy:
         self.server = server
         self.web = server.add_source("Web", "native", "web")["credentials"]["write_key"]
         self.back = server.add_source("Back end", "native", "server")["credentials"]["write_key"]
+
+    def add_held_source(self) -> str:
+        """The key of a source whose events are held until their person agrees."""
+        key: str = self.server.add_source("Held", "native", "server")["credentials"]["write_key"]
+        hold = {"id": "hold", "jurisdictions": ["*"], "sources": ["held"], "mode": "opt_in", "without_consent": "hold"}
+        policy = {"rules": [hold, {"id": "rest", "jurisdictions": ["*"], "mode": "none"}]}
+        operator = {"authorization": f"Bearer {self.server.admin_token}"}
+        answer = self.server.request("PUT", "/api/v1/policies", json.dumps(policy).encode(), operator)
+        assert answer.status == 200, answer.body
+        # Policies take effect within a second.
+        time.sleep(1.5)
+        return key
 
     def send(self, key: str, **event: Any) -> str:
         answer = self.server.post("/v1/events", event, key, FIREFOX)

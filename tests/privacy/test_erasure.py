@@ -24,6 +24,7 @@ def test_a_marker_sent_through_every_door_is_in_no_byte_afterwards(privacy: Priv
     mail = f"{marker}@example.com"
     doomed = server.add_source("Doomed", "native", "server")
     doomed_key = doomed["credentials"]["write_key"]
+    held_key = privacy.add_held_source()
 
     privacy.send(privacy.web, event_type="page_view", anonymous_id=marker, url=f"https://x.example/?q={marker}")
     privacy.send(
@@ -35,6 +36,7 @@ def test_a_marker_sent_through_every_door_is_in_no_byte_afterwards(privacy: Priv
         properties={"deep": {"down": [marker]}},
         context={"note": marker},
     )
+    held = privacy.send(held_key, event_type="view", user_id=f"user-{marker}", properties={"x": marker})
     packed = gzip.compress(json.dumps({"event_type": "view", "user_id": f"user-{marker}", "title": marker}).encode())
     told = {"authorization": f"Bearer {privacy.back}", "content-encoding": "gzip", **FIREFOX}
     assert server.request("POST", "/v1/events", packed, told).status == 200
@@ -51,6 +53,7 @@ def test_a_marker_sent_through_every_door_is_in_no_byte_afterwards(privacy: Priv
     )
     assert refused.status == 422
     server.wait_until_settled()
+    assert server.api(f"events/{held}")["outcome"] == "held"
     os.kill(server.child_pid("pipeline"), signal.SIGSTOP)
     try:
         privacy.send(doomed_key, event_type="view", user_id=f"user-{marker}", properties={"x": marker})
@@ -89,12 +92,14 @@ def test_a_marker_sent_through_every_door_is_in_no_byte_afterwards(privacy: Priv
     assert {line["source"]: line["dropped"] for line in books["sources"] if line["dropped"]} == {
         "web": {"erased": 2},
         "back-end": {"erased": 2},
+        "held": {"no_consent": 1},
     }
 
     content = json.dumps(done["certificate"], indent=2).encode()
     certificate = verify_certificate(content)
     removed = {entry["place"]: entry["count"] for entry in certificate["removed"]}
     assert removed["event store: events"] == 4
+    assert removed["relational state: events held until consent"] == 1
     assert removed["relational state: dead letters, conflicts and rejected bodies"] == 3
     assert removed["event log: records overwritten"] >= 6
     assert certificate["verified"] is True

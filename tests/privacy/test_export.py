@@ -24,8 +24,9 @@ def read_zip(content: bytes) -> dict[str, Any]:
         assert archive.testzip() is None
         files = {name: archive.read(name).decode() for name in archive.namelist()}
     events = [json.loads(line) for line in files.pop("events.ndjson").splitlines()]
+    held = [json.loads(line) for line in files.pop("held.ndjson").splitlines()]
     readme = files.pop("README.txt")
-    return {name: json.loads(text) for name, text in files.items()} | {"events": events, "readme": readme}
+    return {name: json.loads(text) for name, text in files.items()} | {"events": events, "held": held, "readme": readme}
 
 
 def test_an_export_holds_everything_and_nothing_of_others(privacy: Privacy) -> None:
@@ -37,9 +38,10 @@ def test_an_export_holds_everything_and_nothing_of_others(privacy: Privacy) -> N
         anonymous_id="export-1",
         user_id="export-user",
         traits={"name": "Jane", "email": "export@example.com"},
-        consent={"analytics": "granted"},
+        consent={"marketing": "granted"},
     )
     privacy.send(privacy.web, event_type="page_view", anonymous_id="not-in-the-export", url="https://x.example/")
+    waiting = privacy.send(privacy.add_held_source(), event_type="login", user_id="export-user")
     privacy.server.wait_until_settled()
     asked = privacy.ask("export", kind="email", value="Export@Example.com", reason="asked by phone")
     assert (asked["state"], asked["kind"]) == ("done", "export")
@@ -49,6 +51,7 @@ def test_an_export_holds_everything_and_nothing_of_others(privacy: Privacy) -> N
     assert answer.headers["content-type"] == "application/zip"
     content = read_zip(answer.body)
     assert len(content["events"]) == 31
+    assert [event["event_id"] for event in content["held"]] == [waiting]
     assert {event["anonymous_id"] for event in content["events"]} == {"export-1"}
     assert {trait["name"]: trait["value"] for trait in content["profile.json"]["traits"]}["name"] == "Jane"
     assert {(i["kind"], i["value"]) for i in content["profile.json"]["identities"]} >= {

@@ -56,6 +56,7 @@ from trackway.privacy.stored import (
     list_places,
     remove_rows,
 )
+from trackway.profiles.held import count_held_of, look_again
 from trackway.profiles.identifiers import Identifier, ProfileKeys
 from trackway.profiles.people import People
 from trackway.query.compiler import compile_query, run_query
@@ -106,6 +107,7 @@ class Erasures:
         self._seed, self._clock = seed, clock
         self._waited_at = 0.0
         self._steps: dict[str, Callable[[Request, Progress], Done]] = {
+            "held": self._wait_for_held,
             "places": self._note_places,
             "log": self._read_log,
             "letters": self._remove_letters,
@@ -172,6 +174,8 @@ class Erasures:
                 version=people.next_version(connection, stamp),
             )
             write_erased(connection, request.workspace, nodes, stamp)
+            progress.removed["held_events"] = count_held_of(connection, nodes, stamp)
+            look_again(connection, nodes)
             progress.removed |= remove_person(connection, nodes)
             progress.left |= count_left(connection, nodes, PERSONAL)
             hide_earlier_requests(connection, nodes, request.id)
@@ -205,6 +209,11 @@ class Erasures:
     def _open_subject(self, request: Request, progress: Progress) -> Subject:
         keys = next(w.hash_key for w in list_workspaces(self._state) if w.id == request.workspace)
         return Subject(request.workspace, progress.node_bytes, progress.own_identifiers, ProfileKeys(keys))
+
+    def _wait_for_held(self, request: Request, progress: Progress) -> Done:
+        """The pipeline drops them, now that their person is erased, and gives them their outcome."""
+        with self._state.read() as connection:
+            return Done(not count_held_of(connection, progress.node_bytes, progress.erased_at))
 
     def _note_places(self, request: Request, progress: Progress) -> Done:
         """Where the log has what the store has of them, and how badly chosen keys of theirs were reported."""
@@ -302,6 +311,8 @@ class Erasures:
     def _certify(self, request: Request, progress: Progress) -> Done:
         progress.left["events"] = count_rows(self._store, "events", progress.condition)
         progress.left["profile_overrides"] = count_rows(self._store, "profile_overrides", progress.old_overrides)
+        with self._state.read() as connection:
+            progress.left["held_events"] = count_held_of(connection, progress.node_bytes, progress.erased_at)
         now = self._clock()
         answer = sign_certificate(write_certificate(request, progress, now), self._seed()).decode()
         values = {

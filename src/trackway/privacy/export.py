@@ -17,6 +17,7 @@ from trackway.clock import format_time
 from trackway.control.database import State
 from trackway.control.privacy_requests import Request
 from trackway.profiles.consent_tables import CONSENT_STATES, CONSENTS
+from trackway.profiles.held import list_held_of
 from trackway.profiles.ledger import in_chunks
 from trackway.query.activity import Whose, list_timeline
 from trackway.query.people import Person, read_person
@@ -34,6 +35,7 @@ README = """Everything that this Trackway knew about a person on {day}.
 profile.json    identifiers, traits with where each came from, companies, figures, who they may also be
 links.json      why each identifier belongs to the person, and what was kept apart
 events.ndjson   every stored event, newest first, one JSON object per line
+held.ndjson     events that wait until the person agrees to be tracked, as they would be stored
 sessions.json   their visits
 consents.json   what was said of consent, and how it stands
 
@@ -77,6 +79,7 @@ def _write_zip(
             _list_pages(lambda cursor: list_sessions(store, request.workspace, person.keys, limit=PAGE, cursor=cursor)),
         ),
         ("events.ndjson", _list_events(store, state, request.workspace, person)),
+        ("held.ndjson", _list_held(state, person)),
     )
     buffer = _Buffer()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -148,6 +151,12 @@ def _list_events(store: EventStore, state: State, workspace: str, person: Person
         if not page["next"]:
             return
         cursor = page["next"]
+
+
+def _list_held(state: State, person: Person) -> Iterator[bytes]:
+    with state.read() as connection:
+        held = list_held_of(connection, {person.profile, *person.known})
+    return (msgspec.json.encode(event) + b"\n" for event in held)
 
 
 def _read_consents(state: State, person: Person) -> dict[str, Any]:

@@ -19,6 +19,7 @@ PLACES = {
     "memberships": "relational state: stays at companies",
     "consents": "relational state: what was said of consent",
     "consent_states": "relational state: how consent stands",
+    "held_events": "relational state: events held until consent",
     "dead_letters": "relational state: dead letters, conflicts and rejected bodies",
     "swallowing_keys": "relational state: reports of badly chosen dedupe keys",
     "log": "event log: records overwritten",
