@@ -33,6 +33,8 @@ from trackway.store.keys import KeyEntry, KeyIndexFailed, KeyWriter
 from trackway.store.rows import OverrideRow
 
 INCORRECT_DATA = 117
+# Held events are looked at, then those of whom that look has made one person.
+ROUNDS = 3
 
 
 class Steps:
@@ -129,8 +131,10 @@ def run_order(order: dict[str, Any]) -> list[str]:
         return all(log.read(stream, position, 1).next == position for stream, position in ends)
 
     pipeline.run_for_ever(is_settled)
-    # The loop goes on for ever in life: what it does between batches is done once more.
-    pipeline.run_for_ever(iter([False, True]).__next__)
+    # The loop goes on for ever in life: what it does between batches is done until nothing is left to do.
+    for _ in range(ROUNDS):
+        pipeline._decided_at = 0.0
+        pipeline.run_for_ever(iter([False, True]).__next__)
     keys.close()
     store.close()
     state.close()

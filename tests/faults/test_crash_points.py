@@ -30,6 +30,7 @@ from trackway.ids import make_event_id, read_event_id
 from trackway.outcome import Reason
 from trackway.profiles.check import check_ledger
 from trackway.profiles.people import Guards
+from trackway.profiles.policy_versions import change_policy
 from trackway.query.books import balance_books
 from trackway.query.compiler import compile_query, run_query
 from trackway.query.people import describe_accounts, find_by_identifier, list_traits
@@ -63,12 +64,21 @@ SENT: dict[str, tuple[bool, str, list[dict[str, Any]]]] = {
     "login": (True, "shop", [{"event_type": "login", "anonymous_id": "D", "user_id": "U", **ADDS_ONE}]),
     "crm": (True, "shop", [{"event_type": "crm", "contact_id": "C", "email": "u@example.com", **ADDS_ONE}]),
     "merge": (True, "shop", [{"event_type": "form", "user_id": "U", "email": "u@example.com", "account_id": "acme"}]),
+    "waits": (True, "hold", [{"event_type": "view", "anonymous_id": "H", "user_id": "V", **ADDS_ONE}] * 2),
+    "waits refused": (True, "hold", [{"event_type": "view", "anonymous_id": "H", "properties": {"refused": True}}]),
+    "in vain": (True, "hold", [{"event_type": "view", "anonymous_id": "I", "dedupe_key": "k6"}]),
+    "in vain again": (True, "hold", [{"event_type": "view", "anonymous_id": "I", "dedupe_key": "k6"}]),
+    "against": (True, "hold", [{"event_type": "view", "anonymous_id": "J"}]),
+    "agrees": (True, "hold", [{"event_type": "view", "anonymous_id": "H", "consent": {"tracking": True}}]),
+    "refuses": (True, "hold", [{"event_type": "view", "anonymous_id": "J", "consent": {"tracking": False}}]),
+    "waits on": (True, "hold", [{"event_type": "view", "anonymous_id": "K"}]),
     "last": (True, "shop", [{"event_type": "view", "dedupe_key": "k5"}]),
 }
 STORED = Counter(
     [
         *("plain 0", "plain 1", "plain 2", "twice 0", "first 0", "order 0", "public 0", "secret 0", "last 0"),
         *("visitor 0", "login 0", "crm 0", "merge 0"),
+        *("waits 0", "waits 1", "agrees 0"),
     ]
 )
 OUTCOMES = Counter(
@@ -79,6 +89,11 @@ OUTCOMES = Counter(
         ("secret again 0", "duplicate", "transport_key", "secret 0"),
         ("public again 0", "duplicate", "transport_key", "secret 0"),
         ("bot 0", "dropped", "bot", ""),
+        ("in vain 0", "dropped", "hold_expired", ""),
+        ("in vain again 0", "duplicate", "transport_key", "in vain 0"),
+        ("against 0", "dropped", "no_consent", ""),
+        ("refuses 0", "dropped", "no_consent", ""),
+        ("waits refused 0", "dead_lettered", "store_refused", ""),
         ("unreadable 0", "dead_lettered", "adapter_failed", ""),
         ("unreadable 1", "dead_lettered", "adapter_failed", ""),
         ("refused 0", "dead_lettered", "store_refused", ""),
@@ -90,10 +105,12 @@ SET_ASIDE = {
     ("unreadable 0", "dead_letter", "adapter_failed"),
     ("unreadable 1", "dead_letter", "adapter_failed"),
     ("refused 0", "dead_letter", "store_refused"),
+    ("waits refused 0", "dead_letter", "store_refused"),
     ("", "rejected", "too_deep"),
 }
 SWALLOWED = {"k2": 1}
-RECEIVED = {"shop": 21, "no-bots": 1}
+RECEIVED = {"shop": 21, "no-bots": 1, "hold": 9}
+HELD = {"hold": 1}
 # One person out of four events, each told exactly once; the store maps every row to whom the ledger says.
 PEOPLE = {
     "one profile": ["anonymous_id:D", "contact_id:C", "email:u@example.com", "user_id:U"],
@@ -101,7 +118,11 @@ PEOPLE = {
     "accounts": ["acme"],
     "ledger": [],
     "rows of others": [],
+    "logins of who waited": 2,
 }
+HOLD = {"jurisdictions": ["*"], "sources": ["hold"], "mode": "opt_in", "without_consent": "hold"}
+POLICY = [{"id": "hold", **HOLD}, {"id": "rest", "jurisdictions": ["*"], "mode": "none"}]
+FOUR_DAYS_MS = 4 * 86_400_000
 
 
 class Found(NamedTuple):
@@ -112,10 +133,21 @@ class Found(NamedTuple):
     received: dict[str, int]
     rejected: dict[str, dict[str, int]]
     unbalanced: list[dict[str, Any]]
+    held: dict[str, int]
     people: dict[str, Any]
 
 
-EXPECTED = Found(STORED, OUTCOMES, SET_ASIDE, SWALLOWED, RECEIVED, {"shop": {"too_deep": 3}, "no-bots": {}}, [], PEOPLE)
+EXPECTED = Found(
+    STORED,
+    OUTCOMES,
+    SET_ASIDE,
+    SWALLOWED,
+    RECEIVED,
+    {"shop": {"too_deep": 3}, "no-bots": {}, "hold": {}},
+    [],
+    HELD,
+    PEOPLE,
+)
 
 
 class Bench:
@@ -131,6 +163,8 @@ class Bench:
         installation.add_source("shop")
         settings = {"source_id": "no-bots", "bots": "drop"}
         add_source(installation.state, "no-bots", "native", "web", settings, self.workspace)
+        add_source(installation.state, "hold", "native", "server", {"source_id": "hold"}, self.workspace)
+        change_policy(installation.state, self.workspace, POLICY, "this test", now_ms())
         installation.append(self._make_records(installation))
         installation.close()
         script = Path(__file__).with_name("crashing_pipeline.py")
@@ -144,7 +178,9 @@ class Bench:
     def _make_records(self, installation: Installation) -> list[Submission | Refusal]:
         records: list[Submission | Refusal] = []
         for name, (trusted, source, events) in SENT.items():
-            made = installation.make_submission(source, now_ms(), len(events), json.dumps({"events": events}).encode())
+            received_at = now_ms() - FOUR_DAYS_MS if name == "in vain" else now_ms()
+            body = json.dumps({"events": events}).encode()
+            made = installation.make_submission(source, received_at, len(events), body)
             headers = {"user-agent": GOOGLEBOT} if name == "bot" else {}
             records.append(msgspec.structs.replace(made, trusted=trusted, headers=headers))
             self._names[made.submission_id] = name
@@ -215,6 +251,7 @@ class Bench:
             {line["source"]: line["received"] for line in books["sources"]},
             {line["source"]: line["rejected"] for line in books["sources"]},
             [line for line in books["sources"] if not line["balanced"] or line["in_flight"]],
+            {line["source"]: line["held"] for line in books["sources"] if line["held"]},
             people,
         )
 
@@ -225,6 +262,8 @@ class Bench:
         with state.read() as connection:
             traits = {trait.name: trait.value for trait in list_traits(connection, person.known)}
             accounts = describe_accounts(connection, person.known)
+            waited = find_by_identifier(state, self.workspace, "anonymous_id", "H")
+            of_who_waited = {trait.name: trait.value for trait in list_traits(connection, waited.known)}
         return {
             "one profile": sorted(
                 f"{known.identifier.kind}:{known.identifier.value}"
@@ -233,6 +272,7 @@ class Bench:
             ),
             "logins": traits.get("logins"),
             "accounts": [account["account_id"] for account in accounts],
+            "logins of who waited": of_who_waited.get("logins"),
             "ledger": check_ledger(state, Guards()).differences,
             "rows of others": [
                 row["profile_text"]
