@@ -58,10 +58,11 @@ def _check_server(data: Path) -> list[tuple[bool, str]]:
         )
     for source in books["sources"]:
         word = "balances" if source["balanced"] else "does NOT balance"
+        held = f", {source['held']} held for consent" if source["held"] else ""
         findings.append(
             (
                 source["balanced"],
-                f"books of {source['source']}: {source['received']} received, {source['in_flight']} in flight, {word}",
+                f"books of {source['source']}: {source['received']} received{held}, {source['in_flight']} in flight, {word}",
             )
         )
     return findings

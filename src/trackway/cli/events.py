@@ -36,6 +36,8 @@ def _word_answer(event_id: str, answer: dict[str, Any]) -> list[str]:
     lines = [f"{event_id}: {answer['outcome']}" + (f" ({answer['reason']})" if answer.get("reason") else "")]
     if answer.get("first_event_id"):
         lines.append(f"  the first event with the same key: {answer['first_event_id']}")
+    if answer["outcome"] == "held":
+        lines.append(f"  {answer['detail']}")
     place = answer.get("log") or {}
     if place:
         lines.append(f"  log: segment {place['segment']}, record {place['record']}, event {place['index']}")

@@ -38,6 +38,7 @@ OUTCOMES = {
     "duplicate": "Duplicate",
     "dropped": "Dropped",
     "dead_lettered": "Dead-lettered",
+    "held": "Held",
     "in_flight": "In flight",
 }
 
