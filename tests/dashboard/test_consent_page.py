@@ -223,3 +223,15 @@ def test_a_change_is_told_by_what_it_does_to_events() -> None:
     assert describe_changes(DEFAULT_RULES, DEFAULT_RULES[::-1]) == [
         "The order changes to elsewhere, us-opt-out, eu-opt-in."
     ]
+
+
+def test_a_rule_that_holds_events_says_for_how_long(keeper: Visitor) -> None:
+    held = [{"id": "wait", "jurisdictions": ["EU"], "mode": "opt_in", "without_consent": "hold", "hold_hours": 24}]
+    preview = unescape(send_policy(keeper, json.dumps(held), "preview").body.decode())
+    assert "<b>held until they agree</b>" in preview
+    assert send_policy(keeper, json.dumps(held)).status == 303
+    page = keeper.text("/app/consent?country=DE")
+    assert "held up to 24 h" in page
+    assert "is held until they agree, by rule wait" in page
+    send_from(keeper.server, "DE", anonymous_id="undecided")
+    assert "<b>1</b> event waits until their person agrees" in keeper.text("/app/consent")

@@ -30,7 +30,12 @@ MODES = {
     "opt_out": "stores until somebody objects",
     "none": "asks for nothing",
 }
-OUTCOMES = {"store": "stored in full", "anonymise": "stored anonymously", "drop": "dropped"}
+OUTCOMES = {
+    "store": "stored in full",
+    "anonymise": "stored anonymously",
+    "hold": "held until they agree",
+    "drop": "dropped",
+}
 WITHDRAWALS = {
     "keep": "what is stored stays",
     "anonymise": "what is stored is anonymised",
@@ -42,6 +47,7 @@ FIELDS = {
     "sources": "sources",
     "mode": "mode",
     "without_consent": "without consent",
+    "hold_hours": "hours to wait for consent",
     "gpc": "Sec-GPC counts as withdrawn",
     "dnt": "DNT counts as withdrawn",
     "on_withdrawal": "on withdrawal",
@@ -145,8 +151,8 @@ def _compare_rules(old: Rule, new: Rule) -> list[str]:
         if isinstance(was, tuple):
             gone = [each for each in was if each not in now]
             came = [each for each in now if each not in was]
-            parts = ([f"without {_list_some(gone)}"] if gone else []) + ([f"with {_list_some(came)}"] if came else [])
-            said.append(f"Rule {new.id}: {words} {' and '.join(parts) or 'in another order'}.")
+            parts = ([f"gain {_list_some(came)}"] if came else []) + ([f"lose {_list_some(gone)}"] if gone else [])
+            said.append(f"Rule {new.id}: {words} {' and '.join(parts) or 'stand in another order'}.")
         else:
             said.append(f"Rule {new.id}: {words} {_say(was)} becomes {_say(now)}.")
     return said

@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 # Name of a period -> its days.
 PERIODS = {"day": 1, "week": 7, "month": 30}
 FATES = ("full", "anonymous", "dropped")
-STORED = {"store": "full", "anonymise": "anonymous", "drop": False}
+STORED = {"store": "full", "anonymise": "anonymous", "hold": "held", "drop": False}
 NO_RULE = "no rule"
 
 _COUNTRY = re.compile(r"[A-Z]{2}|")

@@ -17,6 +17,7 @@ from trackway.dashboard.policy_words import (
     read_editor,
     write_rules,
 )
+from trackway.profiles.held import count_held
 from trackway.profiles.policies import EVERYWHERE, GROUPS, PolicyError, Rule, read_rules
 from trackway.profiles.policy_versions import PolicyVersion, change_policy, list_policy_versions
 from trackway.query.consent import FATES, count_fates, describe_version, try_rules
@@ -37,7 +38,7 @@ STATE_WORDS = {
 
 
 def ask_consent(question: Question) -> Answer:
-    """What the API says of the policy, with `fates`, and `test` when something was tried."""
+    """What the API says of the policy, with `fates`, how many are `held` now, and `test` when something was tried."""
     desk = question.desk
     versions = list_policy_versions(desk.state, desk.workspace)
     return {
@@ -45,6 +46,7 @@ def ask_consent(question: Question) -> Answer:
         "earlier": [describe_version(version) for version in versions[1:]],
         "groups": {name: sorted(places) for name, places in GROUPS.items()},
         "fates": count_if_possible(question),
+        "held": count_waiting(question),
         "test": try_from_query(question, versions[0].rules),
     }
 
@@ -56,6 +58,12 @@ def count_if_possible(question: Question) -> dict[str, Any] | None:
         return count_fates(desk.store, desk.workspace, desk.clock())
     except StoreUnavailable:
         return None
+
+
+def count_waiting(question: Question) -> int:
+    """Events that are held until their person agrees."""
+    with question.desk.state.read() as connection:
+        return sum(count_held(connection, question.desk.workspace).values())
 
 
 def try_from_query(question: Question, rules: Sequence[Rule]) -> dict[str, Any] | None:
@@ -112,10 +120,16 @@ def describe_rule(rule: Rule, source_names: Mapping[str, str]) -> dict[str, Any]
         "purpose": "every purpose" if rule.purpose == EVERYWHERE else rule.purpose,
         "sources": ["all"] if EVERYWHERE in rule.sources else [source_names.get(each, each) for each in rule.sources],
         "mode": MODES[rule.mode],
-        "without": OUTCOMES[rule.without_consent] if rule.mode == "opt_in" else "",
+        "without": word_without_consent(rule),
         "signals": list_signals(rule),
         "withdrawal": WITHDRAWALS[rule.on_withdrawal],
     }
+
+
+def word_without_consent(rule: Rule) -> str:
+    if rule.mode != "opt_in":
+        return ""
+    return f"held up to {rule.hold_hours} h" if rule.without_consent == "hold" else OUTCOMES[rule.without_consent]
 
 
 def word_verdict(question: Question, test: Mapping[str, Any], source_names: Mapping[str, str]) -> str:
