@@ -13,10 +13,11 @@ from sqlalchemy import delete, select
 from trackway.control.database import State, migrate_state
 from trackway.control.workspaces import Workspace, ensure_first_workspace, list_workspaces
 from trackway.event import Event
-from trackway.profiles.identifiers import calc_group, collect_identifiers
+from trackway.profiles.identifiers import calc_group, collect_identifiers, read_profile_id
 from trackway.profiles.people import Guards, People
 from trackway.profiles.tables import ACCOUNT_TRAITS, EDGES, IDENTITIES, MEMBERSHIPS, TRAITS
 from trackway.profiles.traits import decode_register
+from trackway.query.people import list_traits
 
 TABLES = (IDENTITIES, EDGES, TRAITS, ACCOUNT_TRAITS, MEMBERSHIPS)
 
@@ -164,11 +165,23 @@ def test_a_counter_adds_up_and_a_list_unites_whoever_said_it(ledger: Ledger) -> 
     ledger.settle([ledger.make(1, user_id="anna", traits={"visits": {"$add": 2}, "tags": ["a"]})])
     ledger.settle([ledger.make(2, user_id="anna", traits={"visits": {"$add": 3}, "tags": ["b"]})])
     (register,) = [row for row in ledger.read()["traits"] if "'visits'" in row]
-    assert "[5" in register
+    assert '["5.000000"' in register
     with ledger.state.read() as connection:
         query = select(TRAITS.c.register).where(TRAITS.c.name == "tags")
         register = decode_register(connection.execute(query).scalar_one())
     assert set(register.items) == {'"a"', '"b"'}
+
+
+def test_a_sum_of_fractions_is_the_same_in_any_order(ledger: Ledger) -> None:
+    sums = set()
+    for order in ((0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (0.2, 0.3, 0.1)):
+        ledger.clear()
+        for number, amount in enumerate(order, 1):
+            ledger.settle([ledger.make(number, at=9, user_id="anna", traits={"spent": {"$add": amount}})])
+        with ledger.state.read() as connection:
+            (trait,) = list_traits(connection, {read_profile_id(ledger.make(1, user_id="anna").profile_key)})
+        sums.add(trait.value)
+    assert sums == {0.6}
 
 
 def test_the_latest_value_counts_even_when_it_comes_first(ledger: Ledger) -> None:

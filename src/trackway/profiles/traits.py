@@ -10,6 +10,7 @@ What senders write: a value sets (`"plan": "pro"`), null takes away, a list unit
 """
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ LONGEST_VALUE = 8192
 MOST_LIST_ITEMS = 1000
 # Of one event. Sums of larger ones would lose their ones, and end beyond what JSON and a float can hold.
 LARGEST_AMOUNT = 1e15
+SMALLEST_AMOUNT = Decimal("0.000001")
 
 
 class Evidence(Struct, frozen=True, array_like=True, order=True):
@@ -39,7 +41,9 @@ class Said(Struct, frozen=True, array_like=True):
 
 
 class Total(Struct, frozen=True, array_like=True):
-    amount: float
+    """A decimal: sums of floats would depend on the order in which they were added."""
+
+    amount: Decimal
     evidence: Evidence
 
 
@@ -76,13 +80,18 @@ def read_register(value: Any, evidence: Evidence) -> Register | None:
     """What one event says of one trait; None for what is too large to keep, and for a list that holds nothing."""
     if counts(value):
         amount = value["$add"]
-        return Register(total=Total(amount, evidence)) if is_amount(amount) else None
+        return Register(total=Total(_read_amount(amount), evidence)) if is_amount(amount) else None
     if isinstance(value, list):
         items = {text: evidence for item in value if len(text := _encode(item).decode()) <= LONGEST_VALUE}
         return Register(items=_keep_first(items)) if items else None
     if len(_encode(value)) > LONGEST_VALUE:
         return None
     return Register(value=Said(value, evidence))
+
+
+def _read_amount(amount: int | float) -> Decimal:
+    """To six decimals, so that a sum of 1e15 is still exact in the 28 digits of a decimal."""
+    return Decimal(str(amount)).quantize(SMALLEST_AMOUNT)
 
 
 def counts(value: Any) -> bool:
@@ -157,7 +166,7 @@ def _show_total(register: Register) -> Said | None:
     if register.total is None:
         return None
     amount = register.total.amount
-    return Said(int(amount) if float(amount).is_integer() else amount, register.total.evidence)
+    return Said(int(amount) if amount == amount.to_integral_value() else float(amount), register.total.evidence)
 
 
 def find_traits(registers: Iterable[tuple[str, Register]]) -> list[Trait]:
