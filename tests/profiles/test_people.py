@@ -219,3 +219,17 @@ def test_a_purchase_by_hashed_address_joins_whoever_has_the_address(ledger: Ledg
     ledger.settle([ledger.make(1, identifiers={"email_hash": [calc_group("Jane.Doe@example.com")]})])
     ledger.settle([ledger.make(2, user_id="jane", identifiers={"email": ["Jane.Doe@example.com"]})])
     assert ledger.profile_of("email_hash", calc_group("Jane.Doe@example.com")) == ledger.profile_of("user_id", "jane")
+
+
+def test_of_many_links_that_hang_together_only_those_that_change_are_written(ledger: Ledger) -> None:
+    ledger.clear(Guards(cap=60))
+    ledger.settle([ledger.make(n, user_id="anna", anonymous_id=f"device-{n}") for n in range(1, 51)])
+    with ledger.state.read() as connection:
+        event = ledger.make(51, user_id="anna", anonymous_id="device-51")
+        settled = ledger.people.settle(connection, [event], {}, 51)
+    assert len(settled.edges) == 1
+    with ledger.state.read() as connection:
+        event = ledger.make(52, user_id="bert", anonymous_id="device-7")
+        settled = ledger.people.settle(connection, [event], {}, 52)
+    # His own, and hers, which is quarantined with it.
+    assert len(settled.edges) == 2

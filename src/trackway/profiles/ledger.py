@@ -5,6 +5,7 @@ Reading follows links until nothing new turns up; a hub (see `graph`) is not fol
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
@@ -34,10 +35,11 @@ class Known(Struct, frozen=True):
 
 
 class Neighbourhood(Struct):
-    """Identifiers and edges that hang together."""
+    """Identifiers and edges that hang together; `kept` is each edge as the ledger has it, with its standing."""
 
     nodes: dict[bytes, Known] = field(default_factory=dict)
     edges: dict[str, Edge] = field(default_factory=dict)
+    kept: dict[str, tuple[Edge, Standing]] = field(default_factory=dict)
 
 
 def in_chunks(values: Iterable[T]) -> Iterator[Sequence[T]]:
@@ -95,23 +97,31 @@ def read_neighbourhood(connection: Connection, starts: Collection[bytes]) -> Nei
     while waiting:
         found.nodes |= read_known(connection, waiting)
         hubs = {node for node in waiting if node in found.nodes and found.nodes[node].hub}
-        edges = list(_read_edges_of(connection, waiting - hubs, hubs))
-        found.edges |= {edge.id: edge for edge in edges}
-        waiting = {end for edge in edges for end in (edge.a, edge.b)} - seen
+        read = {edge.id: (edge, standing) for edge, standing in _read_edges_of(connection, waiting - hubs, hubs)}
+        found.kept |= read
+        found.edges |= {edge_id: edge for edge_id, (edge, _) in read.items()}
+        waiting = {end for edge, _ in read.values() for end in (edge.a, edge.b)} - seen
         seen |= waiting
     return found
 
 
-def _read_edges_of(connection: Connection, nodes: Collection[bytes], hubs: Collection[bytes]) -> Iterator[Edge]:
+def _read_edges_of(
+    connection: Connection, nodes: Collection[bytes], hubs: Collection[bytes]
+) -> Iterator[tuple[Edge, Standing]]:
     for chunk in in_chunks(nodes):
         for column in (EDGES.c.a, EDGES.c.b):
             for row in connection.execute(select(EDGES).where(column.in_(chunk))):
-                yield read_edge(row)
+                yield read_edge(row), _make_standing(row.state, row.why)
     for chunk in in_chunks(hubs):
         # Of a hub only what a person approved counts.
         approved = and_(EDGES.c.verdict == Verdict.APPROVED.value, or_(EDGES.c.a.in_(chunk), EDGES.c.b.in_(chunk)))
         for row in connection.execute(select(EDGES).where(approved)):
-            yield read_edge(row)
+            yield read_edge(row), _make_standing(row.state, row.why)
+
+
+@cache
+def _make_standing(state: str, why: str) -> Standing:
+    return Standing(EdgeState(state), Why(why))
 
 
 def read_standings(connection: Connection, ids: Collection[str]) -> dict[str, Standing]:
@@ -119,7 +129,7 @@ def read_standings(connection: Connection, ids: Collection[str]) -> dict[str, St
     found: dict[str, Standing] = {}
     for chunk in in_chunks(ids):
         for row in connection.execute(select(EDGES.c.id, EDGES.c.state, EDGES.c.why).where(EDGES.c.id.in_(chunk))):
-            found[row.id] = Standing(EdgeState(row.state), Why(row.why))
+            found[row.id] = _make_standing(row.state, row.why)
     return found
 
 

@@ -225,7 +225,12 @@ class People:
         hubs = _find_hubs(near, self.guards.hub)
         nodes = {node: known.identifier for node, known in near.nodes.items()}
         settled.resolution = resolve(nodes, near.edges.values(), hubs, self.guards.cap)
-        settled.edges = dict(near.edges)
+        # Of thousands that hang together few change, and writing is what costs.
+        settled.edges = {
+            edge.id: edge
+            for edge in near.edges.values()
+            if near.kept.get(edge.id) != (edge, settled.resolution.standings[edge.id])
+        }
         for node, known in near.nodes.items():
             settled.workspaces[node] = known.workspace
             profile, hub = settled.resolution.profiles[node], node in hubs
