@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from trackway.control.tables import POSITIONS
 from trackway.event import Submission
 from trackway.eventlog.interface import Position, RecordPlace
 from trackway.outcome import Outcome, Reason
+from trackway.pipeline.holding import look_at_held
 from trackway.pipeline.work import make_outcome
-from trackway.profiles.held import HeldEvent, remove_held, write_held
+from trackway.profiles.consent_tables import CONSENT_STATES
+from trackway.profiles.held import HeldEvent, look_again, remove_held, write_held
 from trackway.query.books import balance_books
+from trackway.query.events import find_event
 from trackway.query.questions import QuestionError
 from trackway.records import Refusal
 from trackway.testing.installation import Installation, next_moment
@@ -147,6 +150,43 @@ def test_an_event_that_is_held_is_in_the_books_once_while_it_is_dropped(road: Ro
     found = line(road.balance())
     # Held and told in one: that would be a fault, and shows as one.
     assert (found["held"], found["dropped"], found["balanced"]) == (1, {"hold_expired": 1}, False)
+
+
+def test_a_release_that_was_begun_is_finished_although_the_person_withdrew_since(road: Road) -> None:
+    """A crash came between the insert and the commit: the row is there, and must not be told of as dropped too."""
+    road.settle(3)
+    hold(road, 0, 0)
+    hold(road, 0, 1)
+    road.store((0, 1))
+    withdrawn = {"workspace": road.installation.workspace, "state": "withdrawn", "occurred_at": NOW}
+    with road.installation.state.write() as connection:
+        connection.execute(insert(CONSENT_STATES).values(node=b"n" * 16, channel="tracking", purpose="", **withdrawn))
+        look_again(connection, [b"n" * 16])
+
+    verdicts = look_at_held(road.installation.state, road.installation.store, NOW)
+
+    assert verdicts is not None
+    assert [held.place.index for held in verdicts.released] == [1]
+    assert [(held.place.index, end.reason) for held, end in verdicts.dropped] == [(0, Reason.NO_CONSENT)]
+    assert verdicts.begun == {verdicts.released[0].event.event_id}
+
+
+def test_an_event_is_held_until_the_transaction_that_takes_it_out(road: Road) -> None:
+    road.settle(3)
+    hold(road, 0, 1)
+    road.store((0, 1))
+    row = road.installation.make_row(road.submissions[0], road.places[0], 1)
+    i = road.installation
+
+    found = find_event(i.store, i.state, i.log, i.workspace, row.event.event_id)
+    assert found is not None
+    assert (found["outcome"], found["event"]) == ("held", None)
+
+    with i.state.write() as connection:
+        remove_held(connection, [row.event.event_id])
+    found = find_event(i.store, i.state, i.log, i.workspace, row.event.event_id)
+    assert found is not None
+    assert found["outcome"] == "stored"
 
 
 def test_rows_that_are_stored_ahead_of_the_position_count_as_in_flight(road: Road) -> None:
