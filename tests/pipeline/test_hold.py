@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import select, update
+from tests.dashboard.conftest import Visitor
 
 from trackway.clock import format_time, now_ms
 from trackway.control.database import State, make_url
@@ -109,6 +110,19 @@ def test_a_berliner_who_agrees_later_has_all_earlier_events_in_full_with_their_o
     assert shop.balance()["held"] == 0
     known = shop.server.api("profiles/lookup", kind="anonymous_id", value="anna")
     assert known["figures"]["events"] == 4
+
+
+def test_the_pages_show_that_an_event_is_held_and_nothing_of_its_person(shop: Shop) -> None:
+    sent = shop.send("paula")
+    shop.wait_for("held", sent)
+    visitor = Visitor(shop.server)
+    visitor.log_in()
+
+    page = visitor.text(f"/app/events/{sent['event_id']}")
+    assert "Waiting for consent" in page
+    assert "rule eu-hold holds it" in page
+    assert "paula" not in page
+    assert "held for consent" in visitor.text("/app/tracking")
 
 
 def test_what_is_held_lies_there_without_the_whole_address(shop: Shop) -> None:
