@@ -52,7 +52,7 @@ from trackway.profiles.identifiers import ProfileKeys
 from trackway.profiles.people import People, read_guards
 from trackway.profiles.policies import DEFAULT_POLICY, Policy
 from trackway.profiles.policy_versions import read_policies
-from trackway.profiles.projection import project_profiles
+from trackway.profiles.projection import correct_profiles, project_profiles
 from trackway.profiles.squash import squash_profiles
 from trackway.query.progress import read_positions
 from trackway.records import Erased, Refusal, decode_record
@@ -302,6 +302,10 @@ class Pipeline:
         stored = self._store.places_present("events", first.segment, first.ordinal)
         told = self._store.places_present("outcomes", first.segment, first.ordinal)
         known = stored | told
+        if left_out := [row for row in work.rows if row.place in stored]:
+            with self._state.read() as connection:
+                version = self._people.next_version(connection, self._stamp())
+            correct_profiles(self._store, left_out, version)
         work.rows = [row for row in work.rows if row.place not in known]
         work.outcomes = [row for row in work.outcomes if row.place not in known]
         work.held = [held for held in work.held if held.place not in known]
