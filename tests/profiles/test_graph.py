@@ -208,3 +208,11 @@ def test_active_edges_join_and_nothing_else_does(links) -> None:  # type: ignore
     alone = resolve(world.nodes, [replace(edge, verdict=Verdict.APPROVED) for edge in active], cap=10_000)
     assert alone.profiles == result.profiles
     assert set(result.standings) == {edge.id for edge in world.edges}
+
+
+def test_a_public_key_cannot_crowd_out_a_device_that_a_back_end_linked(world: World) -> None:
+    world.link("user_id:anna", "anonymous_id:own", at=100)
+    for number in range(5):
+        world.link("user_id:anna", f"anonymous_id:invented-{number}", trusted=False, at=number)
+    profiles = world.resolve(cap=3).profiles
+    assert profiles[world.node("anonymous_id:own")] == profiles[world.node("user_id:anna")]

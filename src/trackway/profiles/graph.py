@@ -11,7 +11,7 @@ The guards, in the order in which they are asked (docs/reference/identity.md):
 * trusted edges between names of persons join them;
 * a device, or a word of a public key, never joins two people who are known by ids of their own
   (`exclusive` kinds): where it would, it is quarantined and stands alone until a person decides;
-* a profile has at most `cap` identifiers of a kind; the latest links are quarantined.
+* a profile has at most `cap` identifiers of a kind; links of a public key, then the latest are quarantined.
 """
 
 from collections import Counter, defaultdict
@@ -263,9 +263,13 @@ def _clash(people: Iterable[bytes], ids_of: Mapping[bytes, set[str]]) -> bool:
 
 
 def _find_surplus(nodes: Mapping[bytes, Identifier], edges: Sequence[Edge], cap: int) -> dict[str, Why]:
-    """The edges that would give a profile more than `cap` identifiers of a kind, latest evidence first to go."""
-    order: Callable[[Edge], tuple[bool, int, str, str]] = lambda edge: (  # noqa: E731
+    """The edges that would give a profile more than `cap` identifiers of a kind.
+
+    Words of a public key are first to go, then the latest: anyone can say many, and say them of long ago.
+    """
+    order: Callable[[Edge], tuple[bool, bool, int, str, str]] = lambda edge: (  # noqa: E731
         not (edge.verdict is Verdict.APPROVED or edge.rule == "operator"),
+        not edge.trusted,
         edge.occurred_at,
         edge.event_id,
         edge.id,
