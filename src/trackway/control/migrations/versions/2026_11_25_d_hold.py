@@ -30,9 +30,7 @@ def upgrade() -> None:
         "held_nodes",
         sa.Column("node", sa.LargeBinary(length=16), nullable=False),
         sa.Column("event_id", sa.String(length=40), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["event_id"], ["held_events.event_id"], name=op.f("fk_held_nodes_event_id")
-        ),
+        sa.ForeignKeyConstraint(["event_id"], ["held_events.event_id"], name=op.f("fk_held_nodes_event_id")),
         sa.PrimaryKeyConstraint("node", "event_id", name=op.f("pk_held_nodes")),
     )
     op.create_index("ix_held_nodes_event_id", "held_nodes", ["event_id"])
