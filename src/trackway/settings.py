@@ -62,7 +62,9 @@ class Settings:
     engine_threads: int = setting(2, "Threads one query of the embedded engine may use")
 
     identity_cap: int = setting(100, "Most identifiers of one kind in one profile; further links are quarantined")
-    identity_hub: int = setting(1_000, "Links from which on an identifier is taken for nobody's")
+    identity_hub: int = setting(
+        250, "Links from which on an identifier is taken for nobody's; those of public keys are counted apart"
+    )
     blocked_identifiers: str = setting(
         "", "Further words that name nobody, comma separated, beside null, undefined, anonymous, guest and the like"
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from trackway.profiles.graph import Edge, EdgeState, Verdict, Why, make_edge_id, resolve
+from trackway.profiles.graph import HUB, PUBLIC_HUB, Edge, EdgeState, Verdict, Why, make_edge_id, resolve
 from trackway.profiles.identifiers import Identifier, ProfileKeys
 
 KEYS = ProfileKeys(b"k" * 32)
@@ -139,7 +139,7 @@ def test_an_identifier_with_too_many_links_is_nobodys(world: World) -> None:
     hub = world.node("anonymous_id:abc")
     for number in range(5):
         world.link(f"user_id:{number}", "anonymous_id:abc")
-    assert len(world.people(hubs=frozenset({hub}))) == 6
+    assert len(world.people(hubs={hub: HUB})) == 6
 
 
 def test_a_profile_keeps_its_first_identifiers_when_there_are_too_many(world: World) -> None:
@@ -153,6 +153,41 @@ def test_a_profile_keeps_its_first_identifiers_when_there_are_too_many(world: Wo
 def test_what_a_person_merged_is_merged_whatever_the_rules_say(world: World) -> None:
     world.link("user_id:anna", "user_id:bert", rule="operator")
     assert len(world.people()) == 1
+
+
+def test_public_keys_cannot_part_a_person_from_what_a_back_end_told_by_saying_very_much(world: World) -> None:
+    world.link("user_id:victim", "email:v@example.com")
+    for number in range(5):
+        world.link("user_id:victim", f"anonymous_id:{number}", trusted=False)
+    assert frozenset({"user_id:victim", "email:v@example.com"}) in world.people(
+        hubs={world.node("user_id:victim"): PUBLIC_HUB}
+    )
+
+
+def test_public_keys_cannot_part_a_person_from_a_device_that_a_back_end_told(world: World) -> None:
+    world.link("user_id:anna", "anonymous_id:laptop")
+    edge = world.link("user_id:evil", "anonymous_id:laptop", trusted=False)
+    assert frozenset({"user_id:anna", "anonymous_id:laptop"}) in world.people()
+    assert world.resolve().standings[edge.id].why is Why.TWO_PEOPLE
+
+
+def test_public_keys_cannot_join_two_people_who_are_known_by_their_addresses_alone(world: World) -> None:
+    world.link("email:a@example.com", "anonymous_id:a")
+    world.link("email:b@example.com", "anonymous_id:b")
+    world.link("email:a@example.com", "email:b@example.com", trusted=False)
+    assert len(world.people()) == 2
+
+
+def test_an_undo_counts_for_both_ends_whoever_tells_the_link_again(world: World) -> None:
+    world.link("user_id:anna", "anonymous_id:laptop", verdict=Verdict.UNDONE)
+    again = world.link("user_id:anna", "anonymous_id:laptop", trusted=False)
+    assert len(world.people()) == 2
+    assert world.resolve().standings[again.id].state is EdgeState.UNDONE
+
+
+def test_what_a_person_merged_by_hand_joins_a_hub_too(world: World) -> None:
+    world.link("user_id:anna", "anonymous_id:abc", rule="operator")
+    assert len(world.people(hubs={world.node("anonymous_id:abc"): HUB})) == 1
 
 
 NAMES = [

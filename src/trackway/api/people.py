@@ -64,12 +64,18 @@ def demand_person(desk: ServerDesk, profile_id: str) -> Person:
     return person
 
 
+def demand_node(desk: ServerDesk, profile_id: str) -> bytes:
+    """The id itself, of somebody who is known by it, current or not."""
+    demand_person(desk, profile_id)
+    return check_profile_id(profile_id)
+
+
 def _nobody(profile_id: str) -> ApiRefusal:
     return ApiRefusal(ApiError.UNKNOWN_PERSON, f"no profile has or had the id {profile_id[:60]}", "profile_id")
 
 
 def preview_merge(desk: ServerDesk, values: Values) -> Answer:
-    a, b = (demand_person(desk, values[name]).profile for name in ("a", "b"))
+    a, b = (demand_node(desk, values[name]) for name in ("a", "b"))
     return _decide(lambda: preview_decision(desk.state, desk.workspace, "merge", read_guards(desk.settings), a=a, b=b))
 
 
@@ -81,7 +87,7 @@ def merge_profiles(desk: ServerDesk, values: Values) -> Answer:
         check_profile_id(text)
         if find_profile(desk.store, desk.state, desk.workspace, text) is None:
             raise ApiRefusal(ApiError.UNKNOWN_PERSON, f"no profile has or had the id {text}", name)
-    a, b = (demand_person(desk, text).profile for text in ends.values())
+    a, b = (demand_node(desk, text) for text in ends.values())
     return carry_out(desk, values["by"], "merge", a=a, b=b)
 
 

@@ -44,10 +44,12 @@ class Verdicts(Struct):
         for each, end in self.dropped:
             work.outcomes.append(make_outcome(each.event, each.place, Outcome.DROPPED, end.reason, end.detail))
 
-    def leave_out_what_is_begun(self, work: Work) -> None:
-        """Its people were not written yet, so this comes after they were settled."""
+    def leave_out_what_is_begun(self, work: Work) -> list[Row]:
+        """The rows left out. Their people were not written yet, so this comes after they were settled."""
+        begun = [row for row in work.rows if row.event.event_id in self.begun]
         work.rows = [row for row in work.rows if row.event.event_id not in self.begun]
         work.outcomes = [row for row in work.outcomes if row.event_id not in self.begun]
+        return begun
 
     def write(self, connection: Connection) -> None:
         """In the transaction that commits it."""

@@ -194,7 +194,7 @@ class Pipeline:
         for workspace in {row.event.workspace for row in work.rows}:
             self._people.keys_of(self._workspaces[workspace])
         settle_people(work, self._state, self._people, self._sources, self._stamp())
-        verdicts.leave_out_what_is_begun(work)
+        self._correct(verdicts.leave_out_what_is_begun(work))
         store_work(work, self._store, self._state, self._stamp)
         write_people = work.write_people(self._people)
 
@@ -302,16 +302,20 @@ class Pipeline:
         stored = self._store.places_present("events", first.segment, first.ordinal)
         told = self._store.places_present("outcomes", first.segment, first.ordinal)
         known = stored | told
-        if left_out := [row for row in work.rows if row.place in stored]:
-            with self._state.read() as connection:
-                version = self._people.next_version(connection, self._stamp())
-            correct_profiles(self._store, left_out, version)
+        self._correct([row for row in work.rows if row.place in stored])
         work.rows = [row for row in work.rows if row.place not in known]
         work.outcomes = [row for row in work.outcomes if row.place not in known]
         work.held = [held for held in work.held if held.place not in known]
         # A public event may have been stored before the secret one of the same key that is in the index now.
         work.repeats = [repeat for repeat in work.repeats if repeat.place not in stored]
         return any(place.record > batch.records[-1].ordinal for place in known)
+
+    def _correct(self, stored: Sequence[Row]) -> None:
+        """Rows that an attempt before this one has stored belong to whom this one says."""
+        for segment in {row.place.segment for row in stored}:
+            with self._state.read() as connection:
+                version = self._people.next_version(connection, self._stamp())
+            correct_profiles(self._store, [row for row in stored if row.place.segment == segment], version)
 
     def _find_source(self, source_id: str) -> Source | None:
         if source_id not in self._sources:

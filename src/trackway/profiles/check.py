@@ -26,7 +26,7 @@ def check_ledger(state: State, guards: Guards) -> LedgerReport:
         rows = connection.execute(select(IDENTITIES)).all()
         edges = connection.execute(select(EDGES)).all()
     nodes = {bytes(row.node): Identifier(row.kind, row.value) for row in rows}
-    hubs = frozenset(bytes(row.node) for row in rows if row.hub)
+    hubs = {bytes(row.node): row.hub for row in rows if row.hub}
     result = resolve(nodes, [read_edge(row) for row in edges], hubs, guards.cap)
     differences = [
         f"{row.kind}:{row.value} is kept in {format_profile_id(bytes(row.profile))}, "

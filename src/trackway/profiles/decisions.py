@@ -132,16 +132,16 @@ def change_edges(connection: Connection, decision: Decision) -> Change:
 
 
 def _merge(connection: Connection, decision: Decision) -> Change:
-    known = read_known(connection, [decision.a, decision.b])
-    a, b = (known[node].profile if node in known else node for node in (decision.a, decision.b))
-    if a == b:
+    """The link hangs on the two ids that were named, so that later merges of either side do not hang on this one."""
+    a, b = decision.a, decision.b
+    known = read_known(connection, [a, b])
+    if (known[a].profile if a in known else a) == (known[b].profile if b in known else b):
         raise DecisionRefused("both are one profile already")
-    for node in (a, b):
-        if node not in known and node not in read_known(connection, [node]):
-            # A device that was never linked has no row yet; its value is known from its events only.
-            known[node] = Known(decision.workspace, Identifier("profile_id", format_profile_id(node)), node)
     near = read_neighbourhood(connection, [a, b])
-    near.nodes |= {node: each for node, each in known.items() if node in (a, b) and node not in near.nodes}
+    for node in (a, b):
+        # A device that was never linked has no row yet; its value is known from its events only.
+        named = Known(decision.workspace, Identifier("profile_id", format_profile_id(node)), node)
+        near.nodes.setdefault(node, known.get(node, named))
     low, high = sorted((a, b))
     edge = Edge(
         id=make_edge_id(low, high, "operator", trusted=True),

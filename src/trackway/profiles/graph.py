@@ -6,16 +6,18 @@ edge that is undone leave everything as if it had never been.
 
 The guards, in the order in which they are asked (docs/reference/identity.md):
 
-* an identifier with more than `hub` links is nobody's: a broken client sends it for everyone;
-* edges that a person decided on count as decided;
+* edges that a person decided on count as decided; an undo is one of both ends, whoever tells it again;
+* an identifier with more than `hub` links is nobody's: a broken client sends it for everyone. Links of
+  public keys are counted apart and quarantine only each other;
 * trusted edges between names of persons join them;
-* a device, or a word of a public key, never joins two people who are known by ids of their own
-  (`exclusive` kinds): where it would, it is quarantined and stands alone until a person decides;
+* a device never joins two people who are known by ids of their own (`exclusive` kinds): where it
+  would, it is quarantined and stands alone until a person decides;
+* what a public key says comes on top: it adds to somebody, joins no two known people, parts nobody;
 * a profile has at most `cap` identifiers of a kind; links of a public key, then the latest are quarantined.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Generic, TypeVar
@@ -27,7 +29,10 @@ from trackway.profiles.identifiers import KINDS, Identifier
 T = TypeVar("T", bound=Hashable)
 
 DEFAULT_CAP = 100
-DEFAULT_HUB = 1000
+DEFAULT_HUB = 250
+# How much of a hub an identifier is: not one, for what public keys say of it, for everything.
+NO_HUB, PUBLIC_HUB, HUB = 0, 1, 2
+NO_HUBS: Mapping[bytes, int] = {}
 
 
 class Verdict(StrEnum):
@@ -76,6 +81,11 @@ class Edge(Struct, frozen=True, kw_only=True):
     event_id: str
     source: str
     verdict: Verdict = Verdict.NONE
+
+    @property
+    def decided(self) -> bool:
+        """A person made it, or said that it joins."""
+        return self.verdict is Verdict.APPROVED or (self.rule == "operator" and self.verdict is Verdict.NONE)
 
     def precedes(self, other: "Edge") -> bool:
         """Is this the earlier evidence of the same link?"""
@@ -131,21 +141,22 @@ class Sets(Generic[T]):
 
 def resolve(
     nodes: Mapping[bytes, Identifier],
-    edges: Iterable[Edge],
-    hubs: frozenset[bytes] = frozenset(),
+    edges: Collection[Edge],
+    hubs: Mapping[bytes, int] = NO_HUBS,
     cap: int = DEFAULT_CAP,
 ) -> Resolution:
-    """Profiles of `nodes`. Every edge's ends must be among them.
+    """Profiles of `nodes`. Every edge's ends must be among them; `hubs` are those that have a level.
 
     A profile's id is the node of its strongest identifier, the smallest where there are several: so
     that a person keeps their id while devices come and go.
     """
     standings: dict[str, Standing] = {}
     usable: list[Edge] = []
+    undone = {(edge.a, edge.b) for edge in edges if edge.verdict is Verdict.UNDONE}
     for edge in edges:
-        if edge.verdict is Verdict.UNDONE:
+        if edge.verdict is Verdict.UNDONE or ((edge.a, edge.b) in undone and not edge.decided):
             standings[edge.id] = Standing(EdgeState.UNDONE)
-        elif edge.verdict is not Verdict.APPROVED and (edge.a in hubs or edge.b in hubs):
+        elif not edge.decided and max(hubs.get(edge.a, 0), hubs.get(edge.b, 0)) > edge.trusted:
             standings[edge.id] = Standing(EdgeState.QUARANTINED, Why.HUB)
         else:
             usable.append(edge)
@@ -175,8 +186,13 @@ def _judge(
     kinds = Counter(nodes[node].kind for node in members)
     identified = sum(number for kind, number in kinds.items() if KINDS[kind].exclusive)
     whys = {edge.id: Why.NONE for edge in edges}
+    told = [edge for edge in edges if edge.trusted or edge.decided]
     if identified > 1:
-        whys |= _find_shared(nodes, members, edges)
+        whys |= _find_shared(nodes, members, told)
+    if len(told) < len(edges) and (identified > 1 or any(edge.rule != "calc_group" for edge in told)):
+        # What anyone may say comes on top of what was told in confidence, and never takes it apart.
+        sound = [edge for edge in told if not whys[edge.id]]
+        whys |= _find_doubtful(nodes, members, sound, [edge for edge in edges if not (edge.trusted or edge.decided)])
     if max(kinds.values()) > cap:
         whys |= _find_surplus(nodes, [edge for edge in edges if not whys[edge.id]], cap)
     return [(edge, whys[edge.id]) for edge in edges]
@@ -184,77 +200,102 @@ def _judge(
 
 def _is_solid(nodes: Mapping[bytes, Identifier], edge: Edge) -> bool:
     """Joins whatever it links: a person's decision, or a trusted word about two names of a person."""
-    if edge.verdict is Verdict.APPROVED or edge.rule == "operator":
-        return True
-    return edge.trusted and KINDS[nodes[edge.a].kind].person and KINDS[nodes[edge.b].kind].person
+    return edge.decided or (KINDS[nodes[edge.a].kind].person and KINDS[nodes[edge.b].kind].person)
+
+
+class Between:
+    """What stands between known people, in groups that hang together, and which people each group touches."""
+
+    def __init__(self, name: Callable[[bytes], bytes], known: Collection[bytes], edges: Iterable[Edge]) -> None:
+        """`name` gives what a node is a part of; `known` are the names of known people."""
+        self.direct: list[Edge] = []
+        self._links: list[tuple[Edge, bytes]] = []
+        self._groups: Sets[bytes] = Sets()
+        touching: list[tuple[bytes, bytes]] = []
+        for edge in edges:
+            a, b = name(edge.a), name(edge.b)
+            if a == b:
+                continue
+            if a in known and b in known:
+                self.direct.append(edge)
+            elif a in known or b in known:
+                other, person = (b, a) if a in known else (a, b)
+                self._links.append((edge, other))
+                touching.append((other, person))
+            else:
+                self._groups.join(a, b)
+        self.people: dict[bytes, set[bytes]] = defaultdict(set)
+        for other, person in touching:
+            self.people[self._groups.find(other)].add(person)
+
+    def links(self) -> Iterable[tuple[Edge, bytes]]:
+        """Each edge between a group and somebody, with the group."""
+        return ((edge, self._groups.find(other)) for edge, other in self._links)
 
 
 def _find_shared(nodes: Mapping[bytes, Identifier], members: Sequence[bytes], edges: Sequence[Edge]) -> dict[str, Why]:
-    """The edges through which people with ids of their own would meet without a trusted word."""
+    """The trusted edges through which people with ids of their own would meet by way of a device."""
     cores: Sets[bytes] = Sets()
     for edge in edges:
         if _is_solid(nodes, edge):
             cores.join(edge.a, edge.b)
-    ids_of: dict[bytes, set[str]] = defaultdict(set)
-    for node in members:
-        if KINDS[nodes[node].kind].exclusive:
-            ids_of[cores.find(node)].add(nodes[node].kind)
-    whys: dict[str, Why] = {}
-    # Groups of what stands between the known people: devices, addresses, interactions.
-    between: Sets[bytes] = Sets()
-    links: list[tuple[Edge, bytes, bytes]] = []
-    untrusted: list[bytes] = []
-    for edge in edges:
-        a, b = cores.find(edge.a), cores.find(edge.b)
-        if a == b:
-            continue
-        if a in ids_of and b in ids_of:
-            whys[edge.id] = Why.TWO_PEOPLE
-        elif a in ids_of:
-            links.append((edge, b, a))
-        elif b in ids_of:
-            links.append((edge, a, b))
-        else:
-            between.join(a, b)
-            untrusted += [] if edge.trusted else [a]
-    people: dict[bytes, set[bytes]] = defaultdict(set)
-    trusted: dict[bytes, bool] = defaultdict(lambda: True)
-    trusted |= {between.find(node): False for node in untrusted}
-    for edge, other, person in links:
-        group = between.find(other)
-        people[group].add(person)
-        trusted[group] = trusted[group] and edge.trusted
-    bad = _find_bad_groups(people, trusted, ids_of)
-    for edge, other, _ in links:
-        if why := bad.get(between.find(other), Why.NONE):
-            whys[edge.id] = why
+    ids_of = _list_ids(nodes, members, cores)
+    between = Between(cores.find, ids_of, edges)
+    bad = _find_bad_groups(between.people, ids_of)
+    whys = {edge.id: Why.TWO_PEOPLE for edge in between.direct}
+    return whys | {edge.id: Why.SHARED for edge, group in between.links() if group in bad}
+
+
+def _find_doubtful(
+    nodes: Mapping[bytes, Identifier], members: Sequence[bytes], sound: Sequence[Edge], edges: Sequence[Edge]
+) -> dict[str, Why]:
+    """The untrusted `edges` that would join two people whom `sound` ones or an id of their own make known.
+
+    One of them may add a device or an address to somebody; two people they never join, nor do they
+    part anybody from what is theirs.
+    """
+    known: Sets[bytes] = Sets()
+    for edge in sound:
+        known.join(edge.a, edge.b)
+    ids_of = _list_ids(nodes, members, known)
+    vouched = {known.find(edge.a) for edge in sound if edge.rule != "calc_group"}
+    named = {known.find(node) for node in members if KINDS[nodes[node].kind].person}
+    for name in vouched & named:
+        ids_of.setdefault(name, set())
+    between = Between(known.find, ids_of, edges)
+    whys = {edge.id: Why.TWO_PEOPLE for edge in between.direct}
+    for edge, group in between.links():
+        touched = between.people[group]
+        if len(touched) > 1:
+            whys[edge.id] = Why.SHARED if _clash(touched, ids_of) else Why.TWO_PEOPLE
     return whys
 
 
-def _find_bad_groups(
-    people: Mapping[bytes, set[bytes]], trusted: Mapping[bytes, bool], ids_of: Mapping[bytes, set[str]]
-) -> dict[bytes, Why]:
-    """Groups that may not join the people they touch.
+def _list_ids(nodes: Mapping[bytes, Identifier], members: Iterable[bytes], parts: Sets[bytes]) -> dict[bytes, set[str]]:
+    """The kinds of exclusive ids that each part holds; parts without any are left out."""
+    ids_of: dict[bytes, set[str]] = defaultdict(set)
+    for node in members:
+        if KINDS[nodes[node].kind].exclusive:
+            ids_of[parts.find(node)].add(nodes[node].kind)
+    return ids_of
 
-    What joins two people must be trusted throughout, and nobody may end with two ids of one
-    exclusive kind. Where several groups together would bring that about, none of them joins.
+
+def _find_bad_groups(people: Mapping[bytes, set[bytes]], ids_of: Mapping[bytes, set[str]]) -> set[bytes]:
+    """Groups that may not join the people they touch: somebody would end with two ids of one exclusive kind.
+
+    Where several groups together would bring that about, none of them joins.
     """
-    bad: dict[bytes, Why] = {}
     bridges: Sets[bytes] = Sets()
-    for group, touched in people.items():
-        if len(touched) < 2:
-            continue
-        if not trusted[group]:
-            bad[group] = Why.SHARED if _clash(touched, ids_of) else Why.TWO_PEOPLE
-            continue
+    for touched in people.values():
         first, *rest = sorted(touched)
         for person in rest:
             bridges.join(first, person)
     joined = bridges.groups(ids_of)
-    for group, touched in people.items():
-        if len(touched) > 1 and group not in bad and _clash(joined[bridges.find(min(touched))], ids_of):
-            bad[group] = Why.SHARED
-    return bad
+    return {
+        group
+        for group, touched in people.items()
+        if len(touched) > 1 and _clash(joined[bridges.find(min(touched))], ids_of)
+    }
 
 
 def _clash(people: Iterable[bytes], ids_of: Mapping[bytes, set[str]]) -> bool:
@@ -268,7 +309,7 @@ def _find_surplus(nodes: Mapping[bytes, Identifier], edges: Sequence[Edge], cap:
     Words of a public key are first to go, then the latest: anyone can say many, and say them of long ago.
     """
     order: Callable[[Edge], tuple[bool, bool, int, str, str]] = lambda edge: (  # noqa: E731
-        not (edge.verdict is Verdict.APPROVED or edge.rule == "operator"),
+        not edge.decided,
         not edge.trusted,
         edge.occurred_at,
         edge.event_id,

@@ -63,6 +63,8 @@ BLOCKED = frozenset(
         *("[object object]", "{}", "[]", "distinct_id", "anonymous_id", "user_id", "contact_id"),
     }
 )
+# Nothing is seen of these and nothing said by them; copied texts bring them along. Joiners stay: words need them.
+_UNSEEN = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 
 
@@ -95,7 +97,7 @@ class Collected(Struct, frozen=True):
 
 def is_blocked(value: str, more: frozenset[str] = frozenset()) -> bool:
     """Is it a word for nobody, also in quotes, also in capitals? Nothing but zeros (a nil UUID) is one."""
-    bare = value.strip().strip(_QUOTES).strip().lower()
+    bare = value.translate(_UNSEEN).strip().strip(_QUOTES).strip().lower()
     return bare in BLOCKED or bare in more or not bare.strip("0-")
 
 
@@ -103,11 +105,11 @@ def is_blocked(value: str, more: frozenset[str] = frozenset()) -> bool:
 def normalise(kind: str, value: str, country: str = "") -> str:
     """The form in which two values are compared; "" when the value is none of its kind.
 
-    Ids: NFC and trimmed, control characters make them unusable; capitals count. Mail addresses:
+    Zero-width blanks and soft hyphens go. Ids: NFC and trimmed, control characters make them unusable; capitals count. Mail addresses:
     NFKC and lower case. Telephone numbers: E.164, a national number by `country`. Letters that
     look alike in two scripts stay two letters.
     """
-    text = unicodedata.normalize("NFC", value).strip()
+    text = unicodedata.normalize("NFC", value.translate(_UNSEEN)).strip()
     if not text or len(text) > LONGEST_IDENTIFIER or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         return ""
     compared = _compare(kind, text, country)

@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, or_, select, true
 
 from trackway.control.database import add_up
-from trackway.profiles.graph import Edge, EdgeState, Resolution, Standing, Verdict, Why
+from trackway.profiles.graph import HUB, NO_HUB, PUBLIC_HUB, Edge, EdgeState, Resolution, Standing, Verdict, Why
 from trackway.profiles.identifiers import Identifier
 from trackway.profiles.tables import EDGES, IDENTITIES, TRAITS
 from trackway.profiles.traits import Register, decode_register, encode_register
@@ -96,8 +96,8 @@ def read_neighbourhood(connection: Connection, starts: Collection[bytes]) -> Nei
     waiting, seen = set(starts), set(starts)
     while waiting:
         found.nodes |= read_known(connection, waiting)
-        hubs = {node for node in waiting if node in found.nodes and found.nodes[node].hub}
-        read = {edge.id: (edge, standing) for edge, standing in _read_edges_of(connection, waiting - hubs, hubs)}
+        hubs = {node: found.nodes[node].hub for node in waiting if node in found.nodes and found.nodes[node].hub}
+        read = {edge.id: (edge, standing) for edge, standing in _read_edges_of(connection, waiting, hubs)}
         found.kept |= read
         found.edges |= {edge_id: edge for edge_id, (edge, _) in read.items()}
         waiting = {end for edge, _ in read.values() for end in (edge.a, edge.b)} - seen
@@ -106,17 +106,38 @@ def read_neighbourhood(connection: Connection, starts: Collection[bytes]) -> Nei
 
 
 def _read_edges_of(
-    connection: Connection, nodes: Collection[bytes], hubs: Collection[bytes]
+    connection: Connection, nodes: Collection[bytes], hubs: Mapping[bytes, int]
 ) -> Iterator[tuple[Edge, Standing]]:
+    """All links of `nodes`; of a hub those that a person decided on, of one to public keys the trusted ones too."""
+    decided = or_(EDGES.c.verdict != Verdict.NONE.value, EDGES.c.rule == "operator")
+    wanted = {
+        NO_HUB: true(),
+        PUBLIC_HUB: or_(EDGES.c.trusted, decided),
+        HUB: decided,
+    }
+    for level, condition in wanted.items():
+        for chunk in in_chunks(node for node in nodes if hubs.get(node, NO_HUB) == level):
+            for column in (EDGES.c.a, EDGES.c.b):
+                for row in connection.execute(select(EDGES).where(column.in_(chunk), condition)):
+                    yield read_edge(row), _make_standing(row.state, row.why)
+
+
+def read_edges_at(connection: Connection, nodes: Collection[bytes], most: int) -> list[Edge]:
+    """The first links of these nodes by evidence, hubs' too: for showing them."""
+    found: dict[str, Edge] = {}
     for chunk in in_chunks(nodes):
         for column in (EDGES.c.a, EDGES.c.b):
-            for row in connection.execute(select(EDGES).where(column.in_(chunk))):
-                yield read_edge(row), _make_standing(row.state, row.why)
-    for chunk in in_chunks(hubs):
-        # Of a hub only what a person approved counts.
-        approved = and_(EDGES.c.verdict == Verdict.APPROVED.value, or_(EDGES.c.a.in_(chunk), EDGES.c.b.in_(chunk)))
-        for row in connection.execute(select(EDGES).where(approved)):
-            yield read_edge(row), _make_standing(row.state, row.why)
+            query = select(EDGES).where(column.in_(chunk)).order_by(EDGES.c.occurred_at, EDGES.c.id).limit(most)
+            found |= {row.id: read_edge(row) for row in connection.execute(query)}
+    return sorted(found.values(), key=lambda edge: (edge.occurred_at, edge.event_id, edge.id))
+
+
+def count_edges_at(connection: Connection, nodes: Collection[bytes]) -> int:
+    ids: set[str] = set()
+    for chunk in in_chunks(nodes):
+        for column in (EDGES.c.a, EDGES.c.b):
+            ids.update(connection.execute(select(EDGES.c.id).where(column.in_(chunk))).scalars())
+    return len(ids)
 
 
 @cache

@@ -16,7 +16,17 @@ from sqlalchemy import Connection, func, select
 from trackway.control.workspaces import Workspace
 from trackway.event import Event, Source
 from trackway.profiles.accounts import Stay, join_stays, read_account_traits, read_stays, write_accounts
-from trackway.profiles.graph import DEFAULT_CAP, DEFAULT_HUB, Edge, Resolution, make_edge_id, resolve
+from trackway.profiles.graph import (
+    DEFAULT_CAP,
+    DEFAULT_HUB,
+    HUB,
+    NO_HUB,
+    PUBLIC_HUB,
+    Edge,
+    Resolution,
+    make_edge_id,
+    resolve,
+)
 from trackway.profiles.identifiers import (
     KINDS,
     UNLINKED_KINDS,
@@ -233,7 +243,7 @@ class People:
         }
         for node, known in near.nodes.items():
             settled.workspaces[node] = known.workspace
-            profile, hub = settled.resolution.profiles[node], node in hubs
+            profile, hub = settled.resolution.profiles[node], hubs.get(node, NO_HUB)
             moved = profile != known.profile
             if moved or hub != known.hub or node in settled.renamed or self._profiles.get(node) is None:
                 settled.nodes[node] = replace(
@@ -283,14 +293,17 @@ def _make_link(
     return Link(edge, first, second)
 
 
-def _find_hubs(near: Neighbourhood, limit: int) -> frozenset[bytes]:
+def _find_hubs(near: Neighbourhood, limit: int) -> dict[bytes, int]:
     """Once a hub, always a hub: its links are not followed any more, so they cannot be counted again."""
-    degrees: dict[bytes, int] = defaultdict(int)
+    degrees: dict[tuple[bytes, bool], int] = defaultdict(int)
     for edge in near.edges.values():
-        degrees[edge.a] += 1
-        degrees[edge.b] += 1
-    hubs = {node for node, known in near.nodes.items() if known.hub}
-    return frozenset(hubs | {node for node, degree in degrees.items() if degree > limit})
+        degrees[edge.a, edge.trusted] += 1
+        degrees[edge.b, edge.trusted] += 1
+    hubs: dict[bytes, int] = {node: known.hub for node, known in near.nodes.items() if known.hub}
+    for (node, trusted), degree in degrees.items():
+        if degree > limit:
+            hubs[node] = max(hubs.get(node, NO_HUB), HUB if trusted else PUBLIC_HUB)
+    return hubs
 
 
 def _make_evidence(event: Event, sources: Mapping[str, Source]) -> Evidence:

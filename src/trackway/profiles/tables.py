@@ -4,7 +4,7 @@ Nodes and profiles are 16 bytes (`identifiers.ProfileKeys`). The pipeline is the
 the transaction that moves its position; `decisions` are asked for by people and carried out there.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, SmallInteger, String, Table, Text
 
 from trackway.control.tables import METADATA
 
@@ -18,7 +18,7 @@ IDENTITIES = Table(
     Column("kind", String(20), nullable=False),
     Column("value", String(500), nullable=False),
     Column("profile", LargeBinary(16), nullable=False),
-    Column("hub", Boolean, nullable=False),
+    Column("hub", SmallInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Index("ix_identities_profile", "profile"),
     Index("ix_identities_version", "version"),

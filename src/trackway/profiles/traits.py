@@ -9,6 +9,7 @@ What senders write: a value sets (`"plan": "pro"`), null takes away, a list unit
 (`"tags": ["a"]`), `{"$add": 2}` counts.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -108,7 +109,7 @@ def read_registers(traits: Mapping[str, Any], evidence: Evidence) -> dict[str, R
     """What one event says of each trait. What is beyond the limits is left out; the event itself keeps it."""
     registers: dict[str, Register] = {}
     for name in sorted(traits)[:MOST_TRAITS_PER_EVENT]:
-        key = name.strip()[:LONGEST_NAME]
+        key = unicodedata.normalize("NFC", name).strip()[:LONGEST_NAME]
         register = read_register(traits[name], evidence) if key else None
         if register is not None:
             registers[key] = merge(registers[key], register) if key in registers else register

@@ -18,7 +18,7 @@ from trackway.query.answers import describe_event, format_moment, format_money
 from trackway.query.compiler import Filter, compile_query, run_query
 from trackway.query.cursors import TimelineCursor, decode_timeline_cursor, encode_cursor
 from trackway.query.questions import FEWEST_ITEMS, MOST_ITEMS, check_number, check_text
-from trackway.query.sessions import list_sessions
+from trackway.query.sessions import count_sessions_of
 from trackway.store.client import EventStore
 
 DAY_MS = 86_400_000
@@ -168,8 +168,8 @@ def score_days(by_day: Mapping[int, Mapping[str, int]], today: int) -> int:
 
 
 def count_person_sessions(store: EventStore, workspace: str, keys: Sequence[str]) -> int:
-    """How many sessions somebody had, up to 1,000."""
-    return len(list_sessions(store, workspace, keys, limit=MOST_ITEMS)["items"]) if keys else 0
+    """How many sessions somebody ever had."""
+    return sum(count_sessions_of(store, workspace, {keys[0]: keys}).values()) if keys else 0
 
 
 def suggest_links(store: EventStore, state: State, workspace: str, keys: Sequence[str]) -> list[dict[str, Any]]:

@@ -66,6 +66,11 @@ MOVED = """(
 ) AS moved"""
 
 
+# Where keys are named, they are whose they are named to be: the map, which takes a tenth of a second to build, stays empty.
+MOVED_UNNAMED_MARK = "/* moved profiles, unless keys are named */"
+MOVED_UNNAMED = MOVED.replace("{workspace:String}\n", "{workspace:String} AND empty({keys:Array(UUID)})\n")
+
+
 class Filter(Enum):
     """Every condition a question may add. A parameter of a filter has a name of its own."""
 
@@ -146,6 +151,7 @@ def compile_query(
     text = read_sql(name).replace(SESSIONS_MARK, read_sql("sessions")).replace(COLUMNS_MARK, list_event_columns())
     text = text.replace(CURRENT_MARK, CURRENT).replace(CURRENTS_MARK, CURRENTS)
     text = text.replace(NUMBER_MARK, NUMBER).replace(MOVED_MARK, MOVED)
+    text = text.replace(MOVED_UNNAMED_MARK, MOVED_UNNAMED)
     lines = "\n    ".join(f"AND {f.value}" for f in Filter if f in chosen)
     bound = dict(parameters)
     for values in chosen.values():

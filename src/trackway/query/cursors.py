@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trackway.event import LogPlace
-from trackway.query.questions import QuestionError
+from trackway.query.questions import QuestionError, check_event_id
 
 # DateTime64(3) ends with the year 2299.
 _Moment = Annotated[int, Meta(ge=0, le=10_413_791_999_999)]
@@ -121,6 +121,7 @@ def decode_session_cursor(text: str) -> SessionCursor:
 def decode_timeline_cursor(text: str) -> TimelineCursor:
     """QuestionError when the text was not made by `encode_cursor` of a TimelineCursor."""
     cursor: TimelineCursor = _decode(text, TimelineCursor, "cursor", "the field `next` of an answer")
+    check_event_id(cursor.event_id)
     return cursor
 
 

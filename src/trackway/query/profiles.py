@@ -16,7 +16,7 @@ from trackway.profiles.decisions import (
 )
 from trackway.profiles.graph import WHY
 from trackway.profiles.identifiers import format_profile_id
-from trackway.profiles.ledger import Known, read_neighbourhood, read_standings
+from trackway.profiles.ledger import Known, count_edges_at, read_edges_at, read_known, read_standings
 from trackway.profiles.people import Guards, People, Settled
 from trackway.query.activity import Whose, count_person_sessions, suggest_links, summarise
 from trackway.query.compiler import compile_query, run_query
@@ -92,16 +92,18 @@ def _find_own_identifier(store: EventStore, workspace: str, person: Person) -> l
 
 def describe_links(state: State, person: Person) -> dict[str, Any]:
     """{"profile_id", "identities", "links"}: why each identifier is in the profile, and what was kept out of it."""
-    with state.read() as connection:
-        near = read_neighbourhood(connection, {person.profile, *person.known})
-        standings = read_standings(connection, near.edges)
-        decided = list_applied(connection, list(near.edges))
     own = {person.profile, *person.known}
+    with state.read() as connection:
+        edges = read_edges_at(connection, own, MOST_EDGES)
+        in_all = count_edges_at(connection, own)
+        ends = read_known(connection, {end for edge in edges for end in (edge.a, edge.b)})
+        standings = read_standings(connection, [edge.id for edge in edges])
+        decided = list_applied(connection, [edge.id for edge in edges])
     links = [
         {
             "edge": edge.id,
-            "a": _describe_end(near.nodes[edge.a], edge.a),
-            "b": _describe_end(near.nodes[edge.b], edge.b),
+            "a": _describe_end(ends[edge.a], edge.a),
+            "b": _describe_end(ends[edge.b], edge.b),
             "rule": edge.rule,
             "says": RULES.get(edge.rule, edge.rule),
             "trusted": edge.trusted,
@@ -116,14 +118,13 @@ def describe_links(state: State, person: Person) -> dict[str, Any]:
                 if d["edge"] == edge.id
             ],
         }
-        for edge in sorted(near.edges.values(), key=lambda e: (e.occurred_at, e.event_id, e.id))
-        if edge.a in own or edge.b in own
+        for edge in edges[:MOST_EDGES]
     ]
     return {
         "profile_id": person.id,
         "identities": describe_identities(person.known),
-        "links": links[:MOST_EDGES],
-        "links_in_all": len(links),
+        "links": links,
+        "links_in_all": in_all,
     }
 
 

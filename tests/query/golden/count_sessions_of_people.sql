@@ -9,7 +9,7 @@ WITH
     FROM (
         SELECT profile_key, argMax(profile_id, version) AS current_id
         FROM profile_overrides
-        WHERE workspace = {workspace:String}
+        WHERE workspace = {workspace:String} AND empty({keys:Array(UUID)})
         GROUP BY profile_key
     )
 ) AS moved,

@@ -1,7 +1,7 @@
 -- The sessions of a span of time, rebuilt from events by when they occurred (docs/reference/sessions.md).
 -- Part of other queries: list_sessions, count_sessions, count_sessions_of_people. Nothing is stored, so a late event changes what it should.
 WITH
-    /* moved profiles */,
+    /* moved profiles, unless keys are named */,
     '00000000-0000-0000-0000-000000000000'::UUID AS nobody,
     30 * 60 * 1000 AS idle,
     -- Long before every event: what is that old covers nothing and is followed by a pause.

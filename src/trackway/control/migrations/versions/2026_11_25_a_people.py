@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("value", sa.String(length=500), nullable=False),
         sa.Column("profile", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("hub", sa.Boolean(), nullable=False),
+        sa.Column("hub", sa.SmallInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("node", name=op.f("pk_identities")),
     )
