@@ -11,6 +11,7 @@ from trackway.api.routes import make_api_routes
 from trackway.collect.protocols import PROTOCOLS
 from trackway.control.sources import CREDENTIAL_FORMS, SOURCE_SETTINGS
 from trackway.pipeline.pipeline import STAGES
+from trackway.profiles.identifiers import BLOCKED, KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROOT = DOCS.parent
@@ -52,6 +53,13 @@ def test_every_api_route_is_on_the_api_page() -> None:
 def test_every_stage_is_on_the_pipeline_page() -> None:
     page = (DOCS / "reference" / "pipeline.md").read_text()
     assert [stage.name for stage in STAGES if f"`{stage.name}`" not in page] == []
+
+
+def test_every_kind_of_identifier_and_word_for_nobody_is_on_the_identity_page() -> None:
+    page = (DOCS / "reference" / "identity.md").read_text()
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in page] == []
+    fields = {"distinct_id", "anonymous_id", "user_id", "contact_id"}
+    assert [word for word in BLOCKED - fields - {""} if f"`{word}`" not in page.lower()] == []
 
 
 def test_every_source_setting_is_on_its_page() -> None:
