@@ -59,6 +59,9 @@ class Settings:
     pipeline_batch_submissions: int = setting(10_000, "Most submissions in one pipeline batch")
     pipeline_linger_ms: int = setting(150, "How long the pipeline waits for more events before it writes a small batch")
     engine_memory_bytes: int = setting(2_000_000_000, "Memory cap of the embedded engine")
+    engine_old_parts_seconds: int = setting(
+        60, "How long the embedded engine keeps files that it has merged or deleted away; an erasure waits for it"
+    )
     engine_threads: int = setting(2, "Threads one query of the embedded engine may use")
 
     identity_cap: int = setting(100, "Most identifiers of one kind in one profile; further links are quarantined")

@@ -24,7 +24,7 @@ ERASURE_PATIENCE_S = 240
 @pytest.fixture(scope="module")
 def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     """Somebody logged in at a server of their own, since requests and rules are of the whole workspace."""
-    with start_server(tmp_path_factory.mktemp("privacy") / "data") as server:
+    with start_server(tmp_path_factory.mktemp("privacy") / "data", engine_old_parts_seconds=2) as server:
         visitor = Visitor(server)
         visitor.log_in()
         yield visitor

@@ -86,5 +86,5 @@ def find_bytes(folder: Path, *needles: bytes) -> list[str]:
 
 @pytest.fixture(scope="module")
 def privacy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Privacy]:
-    with start_server(tmp_path_factory.mktemp("privacy") / "data") as server:
+    with start_server(tmp_path_factory.mktemp("privacy") / "data", engine_old_parts_seconds=2) as server:
         yield Privacy(server)

@@ -69,7 +69,7 @@ def test_each_type_goes_by_its_own_rule_and_the_books_balance_all_the_time(tmp_p
 
 
 def test_rules_are_put_and_shown_and_wrong_ones_refused(tmp_path: Path) -> None:
-    with start_server(tmp_path / "data") as server:
+    with start_server(tmp_path / "data", engine_old_parts_seconds=2) as server:
         told = {"authorization": f"Bearer {server.admin_token}", "content-type": "application/json"}
         assert server.api("retention") == {"rules": [], "runs": []}
         answer = server.request("PUT", "/api/v1/retention", '{"rules": [{"event_type": "*", "days": 400}]}', told)

@@ -23,4 +23,5 @@ def run_engine_process(data: Path, settings: Settings) -> None:
         memory_bytes=settings.engine_memory_bytes,
         ready=lambda _: None,
         threads=settings.engine_threads,
+        old_parts_seconds=settings.engine_old_parts_seconds,
     )

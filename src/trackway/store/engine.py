@@ -82,6 +82,7 @@ def run_engine(
     ready: Callable[[str], None],
     *,
     threads: int = 2,
+    old_parts_seconds: int = 60,
     parent_pipe: int | None = None,
 ) -> None:
     """Serve the engine of `directory` until SIGTERM, SIGINT or, where given, the end of `parent_pipe`.
@@ -92,7 +93,7 @@ def run_engine(
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with hold_directory(directory), socket.create_server((HOST, port)) as listener:
         raise_open_files_limit()
-        engine = Engine(directory / "data", write_config(directory, memory_bytes, threads))
+        engine = Engine(directory / "data", write_config(directory, memory_bytes, threads, old_parts_seconds))
         url = f"http://{USER}:{secret}@{HOST}:{listener.getsockname()[1]}/{DATABASE}"
         config = uvicorn.Config(
             EngineFront(engine, USER, secret),

@@ -71,9 +71,9 @@ CONFIG = """<clickhouse>
   <background_buffer_flush_schedule_pool_size>1</background_buffer_flush_schedule_pool_size>
   <merge_tree>
     <!-- Ten merged-away parts a second otherwise keep their files for eight minutes. -->
-    <old_parts_lifetime>60</old_parts_lifetime>
+    <old_parts_lifetime>{old_parts_seconds}</old_parts_lifetime>
     <!-- A quiet table is otherwise looked at once in five minutes, and an erasure waits for its old files. -->
-    <max_cleanup_delay_period>30</max_cleanup_delay_period>
+    <max_cleanup_delay_period>{cleanup_seconds}</max_cleanup_delay_period>
     <!-- A pool of two threads must always have one left for small merges. -->
     <number_of_free_entries_in_pool_to_lower_max_size_of_merge>2</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
     <number_of_free_entries_in_pool_to_execute_mutation>2</number_of_free_entries_in_pool_to_execute_mutation>
@@ -130,7 +130,7 @@ def list_grants() -> list[str]:
     ]
 
 
-def write_config(directory: Path, memory_bytes: int, threads: int) -> Path:
+def write_config(directory: Path, memory_bytes: int, threads: int, old_parts_seconds: int) -> Path:
     """Write config.xml and users.xml into `directory`; returns the path of config.xml."""
     users_file = directory / "users.xml"
     config_file = directory / "config.xml"
@@ -145,6 +145,12 @@ def write_config(directory: Path, memory_bytes: int, threads: int) -> Path:
         )
     )
     config_file.write_text(
-        CONFIG.format(memory_bytes=memory_bytes, mark_cache_bytes=memory_bytes // 20, users_file=users_file)
+        CONFIG.format(
+            memory_bytes=memory_bytes,
+            mark_cache_bytes=memory_bytes // 20,
+            users_file=users_file,
+            old_parts_seconds=old_parts_seconds,
+            cleanup_seconds=max(1, old_parts_seconds // 2),
+        )
     )
     return config_file
