@@ -111,6 +111,11 @@ def test_no_page_about_people_is_wider_than_the_screen_or_pale(
         "account": f"accounts/acme-{tag}",
         "nobody": "profiles/none",
     }[place]
+    widest = {"account_id": "W" * 300, "account_traits": {"name": "W" * 300}, "user_id": f"of-a-wide-one-{tag}"}
+    member.server.post(
+        "/v1/events", {"event_type": "x", **widest}, member.server.add_source(f"wide-{tag}")["credentials"]["write_key"]
+    )
+    member.server.wait_until_settled()
     for screen in open_screen(chromium, member, color_scheme=scheme):
         screen.page.set_viewport_size(NARROW)  # type: ignore[arg-type]
         screen.page.goto(f"{member.server.url}/app/{path}")

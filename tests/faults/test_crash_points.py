@@ -305,7 +305,11 @@ def tell_figures(test: str, batch: int, points: int, wrong: int) -> None:
     sys.stdout.write(f"FAULT {json.dumps(figures)}\n")
 
 
-@pytest.mark.parametrize("batch", [WHOLE, SMALL], ids=["one batch", "small batches"])
+# In small batches there are three times as many steps, and as many minutes.
+BATCHES = [pytest.param(WHOLE, id="one batch"), pytest.param(SMALL, id="small batches", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("batch", BATCHES)
 def test_a_crash_at_any_step_changes_nothing_in_the_end(bench: Bench, batch: int) -> None:
     wrong: dict[str, Found] = {}
     steps = count_steps(bench, batch)
@@ -319,7 +323,7 @@ def test_a_crash_at_any_step_changes_nothing_in_the_end(bench: Bench, batch: int
     assert wrong == {}
 
 
-@pytest.mark.parametrize("batch", [WHOLE, SMALL], ids=["one batch", "small batches"])
+@pytest.mark.parametrize("batch", BATCHES)
 def test_a_call_that_fails_or_whose_answer_is_lost_changes_nothing_in_the_end(bench: Bench, batch: int) -> None:
     wrong: dict[str, Found] = {}
     steps = count_steps(bench, batch)
