@@ -73,6 +73,7 @@ CONFIG = """<clickhouse>
     <!-- Ten merged-away parts a second otherwise keep their files for eight minutes. -->
     <old_parts_lifetime>{old_parts_seconds}</old_parts_lifetime>
     <!-- A quiet table is otherwise looked at once in five minutes, and an erasure waits for its old files. -->
+    <cleanup_delay_period>{cleanup_seconds}</cleanup_delay_period>
     <max_cleanup_delay_period>{cleanup_seconds}</max_cleanup_delay_period>
     <!-- A pool of two threads must always have one left for small merges. -->
     <number_of_free_entries_in_pool_to_lower_max_size_of_merge>2</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
