@@ -38,7 +38,8 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
 
     `events` is how many events the door counted in it: the books compare that number with
     what the pipeline later made of the same bytes. `refused` are the places of the items that were
-    rejected beside them. `trusted` says that a secret key sent it.
+    rejected beside them. `trusted` says that a secret key sent it. `noted` is what the door looked
+    up for it, so that parsing it again needs nothing else.
     """
 
     submission_id: bytes
@@ -55,6 +56,7 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
     body: bytes
     events: int
     refused: tuple[int, ...] = ()
+    noted: dict[str, str] = {}
 
     @property
     def indexes(self) -> list[int]:

@@ -26,9 +26,10 @@ from trackway.app.pipeline_process import make_adapters
 from trackway.app.supervisor import find_store_url
 from trackway.clock import Clock, now_ms
 from trackway.collect.addresses import Proxies
-from trackway.collect.collector import Collector, remember_unsettled
+from trackway.collect.collector import Collector, read_path, remember_unsettled
 from trackway.collect.consent_routes import ConsentRoutes
 from trackway.collect.credentials import KeyRing
+from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import read_limits
 from trackway.collect.protocols import PROTOCOLS
 from trackway.collect.protocols.native import NATIVE
@@ -110,7 +111,7 @@ class Front:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         collector = self._collector
         consents = self._consents
-        if scope["type"] == "http" and collector is not None and collector.owns(scope["path"]):
+        if scope["type"] == "http" and collector is not None and collector.owns(scope["method"], read_path(scope)):
             await collector(scope, receive, send)
         elif scope["type"] == "http" and consents is not None and consents.owns(scope["path"]):
             await consents(scope, receive, send)
@@ -150,7 +151,7 @@ class Front:
         )
         self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)
-        self._collector = Collector(PROTOCOLS, limits, keys, memory, writer, proxies, now_ms)
+        self._collector = Collector(PROTOCOLS, limits, keys, memory, DoorPeople(self._state), writer, proxies, now_ms)
         self._consents = ConsentRoutes(self._state, keys, self._collector, limits, now_ms)
         tasks = [
             asyncio.create_task(t)

@@ -17,6 +17,7 @@ from trackway.collect.protocols import PROTOCOLS
 from trackway.control.database import State, make_url
 from trackway.event import Event, Source, Submission
 from trackway.eventlog.embedded import LogReader
+from trackway.ids import read_event_index
 from trackway.outcome import Refused
 from trackway.pipeline.desk import load_knowledge
 from trackway.pipeline.runner import Adapter, AdapterFailed, Pipeline
@@ -32,12 +33,15 @@ PIPELINE_NICE = 5
 
 
 def make_adapter(protocol: Protocol, limits: Limits) -> Adapter:
-    """A submission parsed again exactly as the door parsed it."""
+    """A submission parsed again exactly as the door parsed it, without what the door refused."""
 
     def parse(submission: Submission, source: Source) -> Sequence[Event]:
         try:
             body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), limits)
-            return protocol.parse(submission, body, source, limits).events
+            events = protocol.parse(submission, body, source, limits).events
+            if submission.refused:
+                return [event for event in events if read_event_index(event.event_id) not in submission.refused]
+            return events
         except Refused:
             raise
         except Exception as error:

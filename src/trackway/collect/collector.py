@@ -19,8 +19,10 @@ from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
 from trackway.collect.consent import foretell_storing
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
+from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import Limits
-from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Verdict
+from trackway.collect.paths import Match, Paths
+from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Verdict
 from trackway.collect.verdicts import KeyMemory
 from trackway.control.sources import KeyHolder
 from trackway.event import Event, LogPlace, Source, Submission
@@ -39,6 +41,16 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 RETRY_AFTER_S = b"2"
 NO_HEADERS: Mapping[str, str] = {}
 KEPT_OF_A_REFUSED_BODY = 4096
+# Paths that a dialect shares with Trackway's own API, told apart by the method.
+SHARED_PATHS = frozenset({"/api/v1/events"})
+
+
+class Asking(msgspec.Struct):
+    """Who is asked for an answer, as far as it is known: filled while a request is looked at."""
+
+    protocol: Protocol
+    source: Source | None = None
+    request: Request | None = None
 
 
 class Collector:
@@ -50,14 +62,16 @@ class Collector:
         limits: Limits,
         keys: KeyRing,
         memory: KeyMemory,
+        people: DoorPeople,
         log: EventLogWriter,
         proxies: Proxies,
         clock: Clock,
     ) -> None:
-        self._routes = {route.path: (protocol, route) for protocol in protocols for route in protocol.routes}
+        self._paths = Paths(protocols)
         self._limits = limits
         self._keys = keys
         self._memory = memory
+        self._people = people
         self._log = log
         self._proxies = proxies
         self._clock = clock
@@ -66,27 +80,35 @@ class Collector:
         # Set by whoever watches the log: the pipeline is further behind than the operator allows.
         self.overloaded = False
 
-    def owns(self, path: str) -> bool:
-        return path in self._routes
+    def owns(self, method: str, path: str) -> bool:
+        """Tracify posts to a path of which our API answers GET: other methods than ours are left to it."""
+        claims = self._paths.find(path)
+        return bool(claims) and (
+            path not in SHARED_PATHS or any(method in (*claim.route.methods, "OPTIONS") for claim in claims)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        protocol, route = self._routes[scope["path"]]
+        path = read_path(scope)
+        claims = self._paths.find(path)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        methods = tuple(dict.fromkeys(method for claim in claims for method in claim.route.methods))
         if scope["method"] == "OPTIONS":
-            await send_reply(send, Reply(204, b""), answer_preflight(headers, route.methods))
+            await send_reply(send, Reply(204, b""), answer_preflight(headers, methods))
             return
         cors = echo_origin(headers.get("origin", ""))
+        asking = Asking(claims[0].protocol)
         try:
-            if scope["method"] not in route.methods:
+            if scope["method"] not in methods:
                 raise refuse(
                     Reason.METHOD_NOT_ALLOWED,
-                    f"{scope['path']} takes {', '.join(route.methods)}, not {scope['method'][:20]}",
+                    f"{scope['path']} takes {', '.join(methods)}, not {scope['method'][:20]}",
                 )
-            reply = await self._collect(protocol, scope, headers, receive)
+            claims = [claim for claim in claims if scope["method"] in claim.route.methods]
+            asking.protocol = claims[0].protocol
+            reply = await self._collect(claims, scope, path, headers, receive, asking)
         except Refused as refused:
-            METRICS.rejected.labels(protocol.name, refused.rejection.reason.value).inc()
-            reply = protocol.refuse(refused.rejection)
-            cors += refusal_headers(refused.rejection, route.methods)
+            reply = self._word_refusal(asking, refused.rejection)
+            cors += refusal_headers(refused.rejection, methods)
         except ClientGone:
             return
         except Exception:
@@ -95,46 +117,66 @@ class Collector:
             rejection = Rejection(
                 reason=Reason.INTERNAL_ERROR, message="a fault of this server; nothing was stored, send it again"
             )
-            METRICS.rejected.labels(protocol.name, rejection.reason.value).inc()
-            reply = protocol.refuse(rejection)
-            cors += refusal_headers(rejection, route.methods)
+            reply = self._word_refusal(asking, rejection)
+            cors += refusal_headers(rejection, methods)
         await send_reply(send, reply, cors)
 
-    async def _collect(self, protocol: Protocol, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Reply:
+    def _word_refusal(self, asking: "Asking", rejection: Rejection) -> Reply:
+        METRICS.rejected.labels(asking.protocol.name, rejection.reason.value).inc()
+        return asking.protocol.refuse(rejection, asking.source, asking.request)
+
+    async def _collect(
+        self,
+        claims: Sequence[Match],
+        scope: Scope,
+        path: str,
+        headers: Mapping[str, str],
+        receive: Receive,
+        asking: "Asking",
+    ) -> Reply:
         if self.overloaded:
             raise refuse(
                 Reason.NOT_DURABLE, "too much waits to be processed (limit log_backlog_bytes); send it again later"
             )
         packed = await read_body(receive, headers.get("content-length"), self._limits)
         body = unpack_body(packed, headers.get("content-encoding", ""), self._limits)
-        request = Request(
+        request = asking.request = Request(
             method=scope["method"],
-            path=scope["path"],
+            path=path,
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
             body=body,
         )
-        holder = await self._find_holder(protocol, request)
-        submission = self._make_submission(scope, request, packed, protocol, holder)
+        holder = await self._find_holder(claims, asking)
+        request, protocol, source = asking.request, asking.protocol, holder.source
         validate_only = request.query_value("validate") in ("1", "true")
+        noted = protocol.note(request, source, self._people) if protocol.note else {}
+        submission = self._make_submission(scope, request, packed, protocol, holder, noted)
+        place = None
         try:
-            if not allows_origin(holder.source, headers.get("origin", "")):
-                raise refuse(
-                    Reason.ORIGIN_NOT_ALLOWED,
-                    f"the origin {headers['origin'][:200]!r} is not in the source's list origins",
-                )
-            parsed = protocol.parse(submission, body, holder.source, self._limits)
-        except Refused as refused:
+            try:
+                if not allows_origin(source, headers.get("origin", "")):
+                    raise refuse(
+                        Reason.ORIGIN_NOT_ALLOWED,
+                        f"the origin {headers['origin'][:200]!r} is not in the source's list origins",
+                    )
+                parsed = protocol.parse(submission, body, source, self._limits)
+            except Refused as refused:
+                if not validate_only:
+                    await self._log_refusals(submission, [refused.rejection])
+                raise
+            policy = self._keys.policies.get(submission.workspace, DEFAULT_POLICY)
+            verdicts = foretell_storing(self._memory.judge(parsed), policy, submission.headers)
             if not validate_only:
-                await self._log_refusals(submission, [refused.rejection])
-            raise
-        policy = self._keys.policies.get(submission.workspace, DEFAULT_POLICY)
-        verdicts = foretell_storing(self._memory.judge(parsed), policy, submission.headers)
-        if not validate_only:
-            left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
-            counted = msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)
-            await self._make_durable(counted, verdicts)
-        return protocol.reply(parsed, verdicts)
+                place = await self._make_durable(count_items(submission, parsed), verdicts)
+        finally:
+            if noted and place is None:
+                self._people.forget(noted)
+        answering = Answering(submission, source, parsed, verdicts)
+        if protocol.learn is not None:
+            learnt = await protocol.learn(answering, place, self._people)
+            answering = msgspec.structs.replace(answering, learnt=learnt)
+        return protocol.reply(answering)
 
     async def record(
         self,
@@ -152,27 +194,43 @@ class Collector:
         """
         request = Request(method="POST", path=protocol.routes[0].path, query="", headers=headers, body=body)
         holder = KeyHolder(source, trusted=scope is None)
-        submission = self._make_submission(scope or {"client": None}, request, body, protocol, holder)
+        submission = self._make_submission(scope or {"client": None}, request, body, protocol, holder, {})
         parsed = protocol.parse(submission, body, source, self._limits)
         verdicts = self._memory.judge(parsed)
-        left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
-        counted = msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)
-        await self._make_durable(counted, verdicts)
-        return protocol.reply(parsed, verdicts)
+        await self._make_durable(count_items(submission, parsed), verdicts)
+        return protocol.reply(Answering(submission, source, parsed, verdicts))
 
-    async def _find_holder(self, protocol: Protocol, request: Request) -> KeyHolder:
-        key = protocol.find_key(request)
+    async def _find_holder(self, claims: Sequence[Match], asking: "Asking") -> KeyHolder:
+        """Whose key it is, by the first claim whose key is known; `asking` then says which that was.
+
+        Where none is, the first claim words the refusal.
+        """
+        plain = asking.request
+        assert plain is not None
+        asked = []
+        for claim in claims:
+            request = msgspec.structs.replace(plain, params=claim.params) if claim.params else plain
+            asked.append((claim.protocol, request, claim.protocol.find_key(request)))
+        for protocol, request, key in asked:
+            holder = await self._keys.find(protocol.name, key) if key else None
+            if holder is not None:
+                asking.protocol, asking.request, asking.source = protocol, request, holder.source
+                if not holder.source.enabled:
+                    raise refuse(Reason.SOURCE_DISABLED, f"the source {holder.source.name!r} is switched off")
+                return holder
+        asking.protocol, asking.request, key = asked[0]
         if not key:
             raise refuse(Reason.MISSING_KEY, "the request carries no key; see trackway sources list for where it goes")
-        holder = await self._keys.find(key)
-        if holder is None or holder.source.protocol != protocol.name:
-            raise refuse(Reason.UNKNOWN_KEY, "no source of this protocol has this key")
-        if not holder.source.enabled:
-            raise refuse(Reason.SOURCE_DISABLED, f"the source {holder.source.name!r} is switched off")
-        return holder
+        raise refuse(Reason.UNKNOWN_KEY, "no source of this protocol has this key")
 
     def _make_submission(
-        self, scope: Scope, request: Request, packed: bytes, protocol: Protocol, holder: KeyHolder
+        self,
+        scope: Scope,
+        request: Request,
+        packed: bytes,
+        protocol: Protocol,
+        holder: KeyHolder,
+        noted: dict[str, str],
     ) -> Submission:
         peer = scope["client"][0] if scope.get("client") else ""
         now = self._clock()
@@ -190,15 +248,19 @@ class Collector:
             address=self._proxies.find_address(peer, request.headers.get("x-forwarded-for", "")),
             body=packed,
             events=0,
+            noted=noted,
         )
 
-    async def _make_durable(self, submission: Submission, verdicts: Sequence[Verdict]) -> None:
-        """Duplicates go into the log too: what is stored is decided there, and the books count them."""
+    async def _make_durable(self, submission: Submission, verdicts: Sequence[Verdict]) -> LogPlace | None:
+        """Duplicates go into the log too: what is stored is decided there, and the books count them.
+
+        The place of the first event; None when there is none.
+        """
         rejections = [v.rejection for v in verdicts if v.rejection]
         if rejections:
             await self._log_refusals(submission, rejections)
         if not submission.events:
-            return
+            return None
         held = self._memory.remember(verdicts)
         try:
             place = await self._log.append(encode_record(submission))
@@ -208,6 +270,7 @@ class Collector:
         for remembered in held:
             remembered.place = LogPlace(place.segment, place.ordinal, 0)
         self._count(submission, verdicts)
+        return LogPlace(place.segment, place.ordinal, 0)
 
     async def _log_refusals(self, submission: Submission, rejections: Sequence[Rejection]) -> None:
         """Word of a refusal is kept for the books and the operator; the sender is told in any case."""
@@ -239,6 +302,17 @@ class Collector:
         self._count_events(submission.source, "accepted").inc(submission.events - duplicates)
         if duplicates:
             self._count_events(submission.source, Outcome.DUPLICATE.value).inc(duplicates)
+
+
+def read_path(scope: Scope) -> str:
+    """The path as it was sent: decoded, an escaped slash would make one segment two."""
+    raw = scope.get("raw_path")
+    return raw.decode("latin-1") if raw else str(scope["path"])
+
+
+def count_items(submission: Submission, parsed: Parsed) -> Submission:
+    left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
+    return msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)
 
 
 def remember_unsettled(memory: KeyMemory, events: Sequence[Event], segment: int, record: int) -> None:

@@ -69,14 +69,14 @@ class ConsentRoutes:
                 raise refuse(Reason.METHOD_NOT_ALLOWED, f"{scope['path']} takes POST, not {scope['method'][:20]}")
             reply = await answer(scope, await self._read(scope, headers, receive))
         except Refused as refused:
-            reply = PACT.refuse(refused.rejection)
+            reply = PACT.refuse(refused.rejection, None, None)
             cors += refusal_headers(refused.rejection, METHODS)
         except OperationalError as error:
             LOG.warning("%s: no answer: %s", scope["path"], error)
             rejection = Rejection(
                 reason=Reason.INTERNAL_ERROR, message="the relational state does not answer now; send it again"
             )
-            reply = PACT.refuse(rejection)
+            reply = PACT.refuse(rejection, None, None)
             cors += refusal_headers(rejection, METHODS)
         except ClientGone:
             return
@@ -92,8 +92,8 @@ class ConsentRoutes:
         key = request.bearer()
         if not key:
             raise refuse(Reason.MISSING_KEY, "send a Pact key as `Authorization: Bearer KEY`")
-        holder = await self._keys.find(key)
-        if holder is None or holder.source.protocol != PACT.name:
+        holder = await self._keys.find(PACT.name, key)
+        if holder is None:
             raise refuse(Reason.UNKNOWN_KEY, "no Pact source has this key")
         if not holder.trusted:
             # How a person stands is nothing for whoever can read a page's source.

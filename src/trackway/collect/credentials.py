@@ -35,10 +35,12 @@ class KeyRing:
             self._by_key = {}
             self._version = version
 
-    async def find(self, key: str) -> KeyHolder | None:
-        holder = self._by_key.get(key)
-        if holder is not None:
-            return holder
+    async def find(self, protocol: str, key: str) -> KeyHolder | None:
+        """Whose key of this protocol it is; None when there is no such key."""
+        holder = self._by_key.get(key) or await self._look_up(key)
+        return holder if holder is not None and holder.source.protocol == protocol else None
+
+    async def _look_up(self, key: str) -> KeyHolder | None:
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         holder = self._holders.get(digest)
         if holder is None:

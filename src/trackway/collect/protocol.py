@@ -1,36 +1,43 @@
 """What a protocol file offers: the shape that all siblings in `protocols/` share.
 
 A protocol finds the key in a request, turns a `Submission` into events, and words the answer.
-It never touches the log, the store or a clock.
+It never touches the log, the store or a clock. What it must know of people it asks before the
+submission is made (`note`) or before it answers (`learn`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal
 from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import Struct, field
 
+from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import Limits
-from trackway.event import Event, Source, Submission
+from trackway.event import Event, LogPlace, Source, Submission
 from trackway.outcome import Outcome, Rejection
 
 
 class Route(Struct, frozen=True):
-    """A path that a protocol owns, and the methods it answers there."""
+    """A path that a protocol owns, and the methods it answers there.
+
+    `/collect/{event_type}/{source_id}` has two parameters; each takes one segment that is not empty.
+    """
 
     path: str
     methods: tuple[str, ...] = ("POST",)
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """One HTTP request, its body unpacked. Header names are lower case."""
+    """One HTTP request, its body unpacked. Header names are lower case; `path` is as it was sent,
+    `params` are the decoded parameters of the route."""
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    params: Mapping[str, str] = {}
 
     def query_value(self, name: str) -> str:
         if name not in self.query:
@@ -92,15 +99,33 @@ class Reply(Struct, frozen=True):
     content_type: bytes = b"application/json"
 
 
+class Answering(Struct, frozen=True):
+    """All that an answer is made of. `learnt` is what `learn` found."""
+
+    submission: Submission
+    source: Source
+    parsed: Parsed
+    verdicts: Sequence[Verdict]
+    learnt: Mapping[str, Any] = {}
+
+
 class Protocol(Struct, frozen=True, kw_only=True):
-    """One dialect. Every function is pure; `parse` gives the same events for the same submission."""
+    """One dialect. `find_key`, `parse`, `reply` and `refuse` are pure; `parse` gives the same events
+    for the same submission.
+
+    `refuse` is given the source when its key was known, and the request when its body could be read.
+    `note` is called for every request, on the event loop: it answers from memory or by one small
+    read. `learn` is called when the events are durable; the place is None when nothing was logged.
+    """
 
     name: str
     routes: tuple[Route, ...]
     find_key: Callable[[Request], str]
     parse: Callable[[Submission, bytes, Source, Limits], Parsed]
-    reply: Callable[[Parsed, Sequence[Verdict]], Reply]
-    refuse: Callable[[Rejection], Reply]
+    reply: Callable[[Answering], Reply]
+    refuse: Callable[[Rejection, Source | None, Request | None], Reply]
+    note: Callable[[Request, Source, DoorPeople], dict[str, str]] | None = None
+    learn: Callable[[Answering, LogPlace | None, DoorPeople], Awaitable[Mapping[str, Any]]] | None = None
 
 
 def json_reply(status: int, content: object) -> Reply:

@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -32,15 +32,27 @@ class SourceError(ValueError):
 
 
 class CredentialForm(Struct, frozen=True):
-    """What a client of one protocol sends to name its source: the field's name and how a key is made."""
+    """What a client of one protocol sends to name its source: the field's name and how a key is made.
+
+    `of_source` makes it of the source's id and settings, where the dialect has no secret; otherwise
+    it is random. `trusted` says whose key is believed: a back end's, everybody's or nobody's.
+    `defaults` fill in settings that were not given.
+    """
 
     field: str
-    public_prefix: str
-    secret_prefix: str
+    public_prefix: str = ""
+    secret_prefix: str = ""
     random_bytes: int = 16
+    of_source: Callable[[str, Mapping[str, str]], str] | None = None
+    trusted: Literal["back_end", "always", "never"] = "back_end"
+    defaults: Mapping[str, Callable[[], str]] = {}
 
-    def make(self, public: bool) -> str:
-        return (self.public_prefix if public else self.secret_prefix) + secrets.token_hex(self.random_bytes)
+    def trusts(self, channel: str) -> bool:
+        return self.trusted == "always" or (self.trusted == "back_end" and channel not in PUBLIC_CHANNELS)
+
+    def make(self, trusted: bool) -> str:
+        """A fresh random key."""
+        return (self.secret_prefix if trusted else self.public_prefix) + secrets.token_hex(self.random_bytes)
 
 
 # One line per protocol; the protocol itself is collect/protocols/<name>.py.
@@ -120,14 +132,16 @@ def add_source(
     if source_id and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", source_id):
         raise SourceError("source_id takes letters, digits, '.', '_' and '-', at most 60")
     _check_settings(kept)
-    form, public = CREDENTIAL_FORMS[protocol], channel in PUBLIC_CHANNELS
-    key = form.make(public)
+    form = CREDENTIAL_FORMS[protocol]
+    kept = {**{name: default() for name, default in form.defaults.items()}, **kept}
     now = now_ms()
     try:
         with state.write() as connection:
             if connection.execute(select(WORKSPACES.c.id).where(WORKSPACES.c.id == workspace)).first() is None:
                 raise SourceError(f"there is no workspace {workspace!r}")
             source_id = source_id or _make_id(connection, name)
+            trusted = form.trusts(channel)
+            key = form.of_source(source_id, kept) if form.of_source else form.make(trusted)
             connection.execute(
                 insert(SOURCES).values(
                     id=source_id,
@@ -140,10 +154,12 @@ def add_source(
                     created_at=now,
                 )
             )
-            connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, public)))
+            connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, trusted)))
             bump_version(connection)
     except IntegrityError:
-        raise SourceError(f"there is already a source named {name!r} or with the id {source_id!r}") from None
+        raise SourceError(
+            f"there is already a source named {name!r}, or with the id {source_id!r}, or with the same {form.field}"
+        ) from None
     source = Source(id=source_id, workspace=workspace, name=name, protocol=protocol, channel=channel, settings=kept)
     return AddedSource(source, {form.field: key})
 
@@ -155,8 +171,8 @@ def issue_key(state: State, source_id: str) -> str:
         if protocol is None:
             raise SourceError(f"there is no source {source_id!r}; see trackway sources list")
         form = CREDENTIAL_FORMS[protocol]
-        key = form.make(public=False)
-        connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, public=False)))
+        key = form.make(trusted=True)
+        connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, trusted=True)))
         bump_version(connection)
     return key
 
@@ -181,13 +197,14 @@ def revoke_key(state: State, key: str) -> None:
         bump_version(connection)
 
 
-def _credential_row(key: str, source_id: str, form: CredentialForm, public: bool) -> dict[str, Any]:
+def _credential_row(key: str, source_id: str, form: CredentialForm, trusted: bool) -> dict[str, Any]:
+    secret = trusted and form.of_source is None
     return {
         "digest": digest_key(key),
         "source": source_id,
         "field": form.field,
-        "trusted": not public,
-        "shown": key if public else key[:SHOWN_OF_A_SECRET] + "…",
+        "trusted": trusted,
+        "shown": key[:SHOWN_OF_A_SECRET] + "…" if secret else key,
         "created_at": now_ms(),
     }
 

@@ -8,7 +8,7 @@ field by field, to keep unknown fields and to word the error.
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -34,7 +34,7 @@ from trackway.collect.limits import (
     Limits,
     PlainObject,
 )
-from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
+from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
 from trackway.event import CHANNELS, Channel, Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
@@ -328,18 +328,18 @@ def find_business_key(event_type: str, properties: Mapping[str, Any]) -> str:
     return f"{name}:{value}"[:LONGEST_ID]
 
 
-def reply(parsed: Parsed, verdicts: Sequence[Verdict]) -> Reply:
+def reply(answering: Answering) -> Reply:
     """200 when nothing was rejected, 207 when some was, the first rejection's status when all was."""
     counts = dict.fromkeys((Outcome.STORED, Outcome.DUPLICATE, Outcome.REJECTED), 0)
     results = []
-    for verdict in verdicts:
+    for verdict in answering.verdicts:
         counts[verdict.outcome] += 1
         results.append(_word_verdict(verdict))
     rejected = counts[Outcome.REJECTED]
     status = 200
     if rejected:
-        first = next(v.rejection for v in verdicts if v.rejection)
-        status = 207 if rejected < len(verdicts) else first.status
+        first = next(v.rejection for v in answering.verdicts if v.rejection)
+        status = 207 if rejected < len(answering.verdicts) else first.status
     content = {
         "accepted": counts[Outcome.STORED],
         "duplicate": counts[Outcome.DUPLICATE],
@@ -368,7 +368,7 @@ def _word_rejection(rejection: Rejection) -> dict[str, str]:
     return {"reason": rejection.reason.value, "field": rejection.field, "message": rejection.message}
 
 
-def refuse_all(rejection: Rejection) -> Reply:
+def refuse_all(rejection: Rejection, source: Source | None, request: Request | None) -> Reply:
     return json_reply(rejection.status, {"error": _word_rejection(rejection)})
 
 

@@ -4,12 +4,12 @@ Source of the rules: Pact's page on tracking, and docs/reference/protocols/pact.
 page leaves open (batch form, answer, name of the time field).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from trackway.collect.fields import Item, parse_items, split_body, time_fields
 from trackway.collect.limits import LONGEST_TYPE, LONGEST_URL, Limits
-from trackway.collect.protocol import Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
+from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
 from trackway.event import CHANNELS, Source, Submission
 from trackway.outcome import Outcome, Reason, Rejection, refuse
 
@@ -71,8 +71,9 @@ def _read_item(item: Item, submission: Submission) -> dict[str, Any]:
     return fields
 
 
-def reply(parsed: Parsed, verdicts: Sequence[Verdict]) -> Reply:
+def reply(answering: Answering) -> Reply:
     """202 when something new was accepted, 200 when all were duplicates, 422 when all were rejected."""
+    verdicts = answering.verdicts
     accepted = sum(v.outcome is Outcome.STORED for v in verdicts)
     duplicates = sum(v.outcome is Outcome.DUPLICATE for v in verdicts)
     rejected = [v.rejection for v in verdicts if v.rejection]
@@ -80,7 +81,7 @@ def reply(parsed: Parsed, verdicts: Sequence[Verdict]) -> Reply:
         return json_reply(rejected[0].status, {"detail": [_word_rejection(r) for r in rejected]})
     status = 202 if accepted else 200
     results = [_word_verdict(v) for v in verdicts]
-    if parsed.single:
+    if answering.parsed.single:
         return json_reply(status, results[0])
     return json_reply(
         status, {"accepted": accepted, "duplicates": duplicates, "rejected": len(rejected), "results": results}
@@ -113,7 +114,7 @@ def _word_rejection(rejection: Rejection) -> Mapping[str, object]:
     return {"loc": loc, "msg": rejection.message, "type": rejection.reason.value}
 
 
-def refuse_all(rejection: Rejection) -> Reply:
+def refuse_all(rejection: Rejection, source: Source | None, request: Request | None) -> Reply:
     if rejection.status in (401, 403, 405, 413, 415, 503, 507):
         return json_reply(rejection.status, {"detail": rejection.message})
     return json_reply(rejection.status, {"detail": [_word_rejection(rejection)]})
