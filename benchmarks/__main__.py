@@ -15,6 +15,7 @@ import msgspec
 from benchmarks.effort import QUICK, THOROUGH, Effort
 from benchmarks.machine import describe_machine
 from benchmarks.measurements.access_log import measure_import
+from benchmarks.measurements.dialects import measure_dialects
 from benchmarks.measurements.drain import measure_drain
 from benchmarks.measurements.fresh_clone import measure_fresh_clone
 from benchmarks.measurements.memory import measure_memory
@@ -26,6 +27,7 @@ from benchmarks.tables import Table, format_table
 MEASUREMENTS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "singles": measure_singles,
     "batches": measure_batches,
+    "dialects": measure_dialects,
     "visible": measure_visibility,
     "pipeline": measure_drain,
     "import": measure_import,

@@ -63,6 +63,19 @@ class Subject:
         )
         return run_load(plan)
 
+    def send_request(self, request: bytes, connections: int, events_per_request: int, seconds: float) -> LoadResult:
+        """The same request over and over, with its slots filled in."""
+        plan = LoadPlan(
+            port=self.port,
+            key="",
+            run=next(_RUNS),
+            connections=connections,
+            events_per_request=events_per_request,
+            seconds=seconds,
+            request=request,
+        )
+        return run_load(plan)
+
     def is_settled(self) -> bool:
         return self._log.backlog_bytes(STREAM, read_position(self._state, STREAM)) == 0
 

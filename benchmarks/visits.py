@@ -37,7 +37,7 @@ TYPES = ("page_view", "page_view", "page_view", "click", "product_view", "add_to
 
 
 class Template(Struct, frozen=True):
-    """A whole HTTP request and where in it the slots are: one of each for every event."""
+    """A whole HTTP request and where in it the slots are."""
 
     request: bytes
     keys: tuple[int, ...]
@@ -88,8 +88,12 @@ def make_templates(count: int, events: int, key: str, *, as_browser: bool = Fals
         request = make_request(
             body, "" if as_browser else key, random.choice(USER_AGENTS).format(random.randrange(100, 140))
         )
-        templates.append(Template(request, _find_all(request, KEY_SLOT), _find_all(request, VISITOR_SLOT)))
+        templates.append(find_slots(request))
     return templates
+
+
+def find_slots(request: bytes) -> Template:
+    return Template(request, _find_all(request, KEY_SLOT), _find_all(request, VISITOR_SLOT))
 
 
 def make_request(body: bytes, bearer: str, user_agent: str) -> bytes:
