@@ -341,7 +341,10 @@ def refusal_headers(rejection: Rejection, methods: tuple[str, ...]) -> list[tupl
 
 
 async def send_reply(send: Send, reply: Reply, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    own = [(b"content-length", str(len(reply.body)).encode()), *reply.headers, *headers]
+    own = [*reply.headers, *headers]
+    # An answer 204 has no length (RFC 9110, 8.6).
+    if reply.status != 204:
+        own.append((b"content-length", str(len(reply.body)).encode()))
     if reply.body:
         own.append((b"content-type", reply.content_type))
     await send({"type": "http.response.start", "status": reply.status, "headers": own})
