@@ -39,7 +39,8 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
     `events` is how many events the door counted in it: the books compare that number with
     what the pipeline later made of the same bytes. `refused` are the places of the items that were
     rejected beside them. `trusted` says that a secret key sent it. `noted` is what the door looked
-    up for it, so that parsing it again needs nothing else.
+    up for it, so that parsing it again needs nothing else. `replay` says that it stands in the log once
+    more, for events that were not stored when it came.
     """
 
     submission_id: bytes
@@ -57,6 +58,7 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
     events: int
     refused: tuple[int, ...] = ()
     noted: dict[str, str] = {}
+    replay: bool = False
 
     @property
     def indexes(self) -> list[int]:

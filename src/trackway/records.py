@@ -10,10 +10,12 @@ from trackway.event import Submission
 
 
 class Refusal(Struct, frozen=True, kw_only=True, array_like=True, tag="refusal"):
-    """The door refused something a known source sent; kept so that the books can say so.
+    """The door refused something a known source sent; kept for the books, and to be parsed again one day.
 
-    `events` counts the refused events of one request that share a reason. `body` is the start of
-    what was sent.
+    `events` counts the refused events of one request that share a reason, `indexes` are their places
+    (none: the whole request), and `items` says of the first of them which field is wrong and why.
+    `submission` is what was sent, its body cut where `cut` says so. Records of before have no
+    submission, but the start of its body in `body`.
     """
 
     refusal_id: bytes
@@ -24,7 +26,11 @@ class Refusal(Struct, frozen=True, kw_only=True, array_like=True, tag="refusal")
     message: str
     field: str
     events: int
-    body: bytes
+    body: bytes = b""
+    submission: Submission | None = None
+    cut: bool = False
+    indexes: tuple[int, ...] = ()
+    items: tuple[tuple[int, str, str], ...] = ()
 
 
 class Accepted(Struct, frozen=True, array_like=True, tag="submission"):

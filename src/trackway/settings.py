@@ -55,6 +55,13 @@ class Settings:
     disk_reserve_bytes: int = setting(200_000_000, "Free disk space below which new events are answered 507")
 
     dead_letter_days: int = setting(30, "How long dead letters, conflicts and rejected bodies are kept")
+    kept_refusal_bytes: int = setting(
+        65_536, "Most that is kept of the body of a refused request; a longer one is cut and cannot be replayed"
+    )
+    rejections_per_day: int = setting(
+        10_000, "Most rejections, and most conflicts, that are kept of one source and day; the rest is only counted"
+    )
+    rejection_bytes_per_day: int = setting(20_000_000, "Most bytes that are kept of them; the rest is only counted")
 
     pipeline_batch_submissions: int = setting(10_000, "Most submissions in one pipeline batch")
     pipeline_linger_ms: int = setting(150, "How long the pipeline waits for more events before it writes a small batch")

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 METADATA = MetaData(
@@ -124,7 +125,9 @@ REJECTED = Table(
     Column("events", BigInteger, nullable=False),
 )
 
-# What could not be stored, kept until someone looks: dead letters, and repeats that differ from the first.
+# What could not be stored, kept until someone looks: dead letters, repeats that differ from the first, refusals.
+# `content` says what `payload` is: a submission (MessagePack) or an event (JSON); "" is of an earlier version.
+# `events` are those that still wait, at the places `indexes` of the request ("": all of it).
 DEAD_LETTERS = Table(
     "dead_letters",
     METADATA,
@@ -137,7 +140,30 @@ DEAD_LETTERS = Table(
     Column("event_id", String(40), nullable=False, index=True),
     Column("payload", LargeBinary, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("protocol", String(40), nullable=False, server_default=""),
+    Column("field", String(200), nullable=False, server_default=""),
+    Column("submission", String(32), nullable=False, server_default="", index=True),
+    Column("content", String(12), nullable=False, server_default=""),
+    Column("cut", Boolean, nullable=False, server_default=false()),
+    Column("events", Integer, nullable=False, server_default="1"),
+    Column("indexes", Text, nullable=False, server_default=""),
+    Column("items", Text, nullable=False, server_default="[]"),
+    Column("replayed_events", Integer, nullable=False, server_default="0"),
+    Column("replayed_at", BigInteger, nullable=False, server_default="0"),
     Index("ix_dead_letters_source_received_at", "source", "received_at"),
+    Index("ix_dead_letters_workspace_received_at", "workspace", "received_at"),
+)
+
+# How much was kept of what a source was refused on a day, and how often nothing more was kept.
+KEPT_LETTERS = Table(
+    "kept_letters",
+    METADATA,
+    Column("source", String(60), primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("letters", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("not_kept", BigInteger, nullable=False),
 )
 
 # A dedupe_key that swallows events of several visitors is badly chosen; its sender is told.

@@ -25,12 +25,12 @@ _KEPT_OF_IPV6 = 0xFFFF_FFFF_FFFF << 80
 
 def cut_ip(event: Event, desk: Desk) -> Event:
     """`ip` as the mode leaves it; a text that is no address becomes empty in every mode."""
-    kept = _cut(event.ip, desk.ip_mode, desk.ip_key) if event.ip else ""
+    kept = cut_address(event.ip, desk.ip_mode, desk.ip_key) if event.ip else ""
     return event if kept == event.ip else replace(event, ip=kept)
 
 
 @lru_cache(CACHED_ADDRESSES)
-def _cut(text: str, mode: str, key: bytes) -> str:
+def cut_address(text: str, mode: str, key: bytes) -> str:
     if mode == "dropped":
         return ""
     if mode == "hashed" and _is_hashed(text):
