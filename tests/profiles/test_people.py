@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import delete, select
 
+from trackway.client import calc_group
 from trackway.control.database import State, migrate_state
 from trackway.control.workspaces import Workspace, ensure_first_workspace, list_workspaces
 from trackway.event import Event
-from trackway.profiles.identifiers import calc_group, collect_identifiers, read_profile_id
+from trackway.profiles.identifiers import collect_identifiers, read_profile_id
 from trackway.profiles.people import Guards, People
 from trackway.profiles.tables import ACCOUNT_TRAITS, EDGES, IDENTITIES, MEMBERSHIPS, TRAITS
 from trackway.profiles.traits import decode_register

@@ -1,6 +1,6 @@
 """The stories of the five documents, in canonical fields where a dialect does not exist yet."""
 
-from trackway.profiles.identifiers import calc_group
+from trackway.client import calc_group
 
 
 def test_pact_an_anonymous_visitor_becomes_a_contact_with_their_history(scenario):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trackway.profiles.identifiers import calc_group
+from trackway.client import calc_group
 
 
 def test_a_visitor_without_a_name_has_a_profile_of_their_own(scenario):

@@ -20,6 +20,7 @@ COMMANDS = {
     "password": ("people", "password"),
     "privacy": ("privacy", "privacy"),
     "explain": ("events", "explain"),
+    "calc-group": ("hashes", "calc_group"),
     "query": ("events", "query"),
     "people": ("identity", "people"),
     "import": ("imports", "import_group"),

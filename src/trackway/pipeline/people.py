@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from trackway.control.database import State
 from trackway.event import Event, Row, Source
+from trackway.group_hash import calc_group
 from trackway.pipeline.desk import Desk
 from trackway.pipeline.work import Work
-from trackway.profiles.identifiers import calc_group, collect_identifiers, find_device, names_device_only
+from trackway.profiles.identifiers import collect_identifiers, find_device, names_device_only
 from trackway.profiles.people import People
 
 LIKENESS_FILLS = ("weak_key",)

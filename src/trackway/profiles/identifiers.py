@@ -8,7 +8,7 @@ that the ledger links. Rules of comparison, with their reasons: docs/reference/i
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import phonenumbers
 from msgspec import Struct
 
 from trackway.event import Event
+from trackway.group_hash import DROPPED_IN_RUBY, calc_group
 
 LONGEST_IDENTIFIER = 500
 MOST_PER_EVENT = 50
@@ -149,21 +150,12 @@ def _normalise_phone(text: str, country: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def calc_group(value: str, dropped: int = 5) -> str:
-    """Tracify's hash: SHA-256 in hex without its last five digits, hashed once more.
-
-    `dropped=4` gives what the Ruby sample of Tracify's page makes of it.
-    """
-    digest = sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-    return sha256(digest[: len(digest) - dropped].encode()).hexdigest()
-
-
 @lru_cache(65_536)
 def hash_email(sent: str) -> tuple[str, ...]:
     """The class-1 hashes by which others may know this address: as sent, normalised, and by the Ruby sample."""
     plain = _normalise_email(sent)
     forms = dict.fromkeys((sent, sent.strip(), plain))
-    return tuple(dict.fromkeys([*(calc_group(form) for form in forms), calc_group(plain, dropped=4)]))
+    return tuple(dict.fromkeys([*(calc_group(form) for form in forms), calc_group(plain, DROPPED_IN_RUBY)]))
 
 
 def collect_identifiers(event: Event, blocked: frozenset[str] = frozenset()) -> Collected:

@@ -1,0 +1,58 @@
+"""Tracify's hash, wherever it is offered: the vectors of the documents page, one by one."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trackway.client import calc_group
+
+PAGE = Path(__file__).parents[2] / "docs/reference/protocols/tracify.md"
+ROW = re.compile(r"^\| `(.*)` \| `([0-9a-f]{64})` \| `([0-9a-f]{64})` \|$", re.MULTILINE)
+# Markdown needs the backslash before a pipe in a table; the value has none. `""` stands for nothing at all.
+VECTORS = [(shown.replace("\\|", "|").strip('"'), right, ruby) for shown, right, ruby in ROW.findall(PAGE.read_text())]
+
+
+def run(*arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-m", "trackway", "calc-group", *arguments]
+    return subprocess.run(command, input=given, check=False, capture_output=True, timeout=60)
+
+
+def test_the_page_has_every_kind_of_vector() -> None:
+    values = {value for value, _, _ in VECTORS}
+    assert values >= {"", "jane.doe@example.com", "192.168.1.1|Mozilla/5.0", "jürgen@example.de"}
+    assert " Jane.Doe@Example.com " in values
+
+
+@pytest.mark.parametrize(("value", "right", "ruby"), VECTORS, ids=[repr(value) for value, _, _ in VECTORS])
+def test_a_vector_of_the_page(value: str, right: str, ruby: str) -> None:
+    assert calc_group(value) == right
+    assert calc_group(value, dropped=4) == ruby
+
+
+def test_the_command_hashes_values_and_lines_as_they_are() -> None:
+    values = [value for value, _, _ in VECTORS]
+    hashes = [right for _, right, _ in VECTORS]
+    assert run(*values).stdout.decode().split() == hashes
+    for line_break in ("\n", "\r\n"):
+        assert run(given="".join(value + line_break for value in values).encode()).stdout.decode().split() == hashes
+
+
+def test_a_last_line_without_a_line_break_counts() -> None:
+    assert run(given=b"jane.doe@example.com").stdout.decode().split() == [calc_group("jane.doe@example.com")]
+    assert run(given=b"").stdout == b""
+
+
+def test_a_line_that_is_no_text_is_named() -> None:
+    done = run(given=b"a\n\xff\n")
+    assert done.returncode == 1
+    assert b"line 2 of the standard input is not UTF-8" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_client_loads_nothing_of_the_server() -> None:
+    script = "import sys; import trackway.client; print(*sorted(m for m in sys.modules if m.startswith('trackway')))"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
+    assert loaded.stdout.split() == ["trackway", "trackway.client", "trackway.group_hash"]
