@@ -1,4 +1,4 @@
-"""Bad input: each a clear 4xx in JSON, nothing stored, never a 500, and what parsers disagree on has one rule."""
+"""Bad input in the native dialect: each a clear 4xx in JSON, nothing stored, never a 500, and what parsers disagree on has one rule."""
 
 import gzip
 import json
@@ -166,14 +166,6 @@ def test_keys_that_do_not_fit_are_401(server: TestServer, pact_key: str) -> None
 @pytest.fixture
 def pact_key(server: TestServer, pact: Source) -> str:
     return str(pact["credentials"]["api_key"])
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize("path", ["/v1/events", "/v1/tracking/events"])
-def test_a_wrong_method_is_405_and_names_the_right_one(server: TestServer, method: str, path: str) -> None:
-    answer = server.request(method, path)
-    assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
-    assert answer.json
 
 
 def test_a_header_block_over_the_limit_is_431(server: TestServer) -> None:

@@ -1,4 +1,4 @@
-"""Cross-origin requests: what a browser is told, and whose pages a source listens to."""
+"""Cross-origin requests: whose pages a source listens to. Preflights are tested for every dialect in test_ugly_requests.py."""
 
 from typing import Any
 
@@ -8,22 +8,6 @@ from trackway.testing.server import TestServer
 
 ORIGIN = "https://shop.example"
 EVENT = {"event_type": "page_view", "anonymous_id": "a"}
-
-
-@pytest.mark.parametrize("path", ["/v1/events", "/v1/tracking/events"])
-def test_a_preflight_is_answered_with_what_was_asked(server: TestServer, path: str) -> None:
-    asked = {
-        "origin": ORIGIN,
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization, x-timestamp",
-    }
-    answer = server.request("OPTIONS", path, headers=asked)
-    assert answer.status == 204
-    assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert answer.headers["access-control-allow-credentials"] == "true"
-    assert answer.headers["access-control-allow-headers"] == "authorization, x-timestamp"
-    assert answer.headers["access-control-allow-methods"] == "POST"
-    assert answer.headers["vary"] == "Origin"
 
 
 def test_answers_echo_the_origin_also_when_they_refuse(server: TestServer, native: dict[str, Any]) -> None:
