@@ -31,7 +31,8 @@ from trackway.collect.consent_routes import ConsentRoutes
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import read_limits
-from trackway.collect.protocols import PROTOCOLS
+from trackway.collect.protocol import Example
+from trackway.collect.protocols import PROTOCOLS, show_example
 from trackway.collect.protocols.native import NATIVE
 from trackway.collect.script_files import ScriptFiles
 from trackway.collect.verdicts import KeyMemory
@@ -78,6 +79,7 @@ class Desk(Struct, frozen=True):
     feed: LiveFeed
     proxies: Proxies
     stages: Sequence[tuple[str, str, tuple[str, ...]]]
+    show_example: Callable[[Source, str], Example]
     record: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
     export: Callable[[PrivacyRequest], Iterator[bytes] | None]
 
@@ -135,6 +137,7 @@ class Front:
             feed=self.feed,
             proxies=proxies,
             stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
+            show_example=show_example,
             record=partial(self._record, asyncio.get_running_loop()),
             export=self._export,
         )

@@ -109,6 +109,15 @@ class Answering(Struct, frozen=True):
     learnt: Mapping[str, Any] = {}
 
 
+class Example(Struct, frozen=True):
+    """A first request to try: `headers` beside those that every client sends."""
+
+    path: str
+    body: str
+    headers: Mapping[str, str] = {}
+    method: str = "POST"
+
+
 class Protocol(Struct, frozen=True, kw_only=True):
     """One dialect. `find_key`, `parse`, `reply` and `refuse` are pure; `parse` gives the same events
     for the same submission.
@@ -116,6 +125,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     `refuse` is given the source when its key was known, and the request when its body could be read.
     `note` is called for every request, on the event loop: it answers from memory or by one small
     read. `learn` is called when the events are durable; the place is None when nothing was logged.
+    `example` sends one event with a key of the source; pages and commands show it.
     """
 
     name: str
@@ -124,6 +134,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     parse: Callable[[Submission, bytes, Source, Limits], Parsed]
     reply: Callable[[Answering], Reply]
     refuse: Callable[[Rejection, Source | None, Request | None], Reply]
+    example: Callable[[Source, str], Example]
     note: Callable[[Request, Source, DoorPeople], dict[str, str]] | None = None
     learn: Callable[[Answering, LogPlace | None, DoorPeople], Awaitable[Mapping[str, Any]]] | None = None
 

@@ -1,11 +1,12 @@
 """What the dashboard needs of the running server; `app` makes it and puts it on `app.state.desk`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from trackway.clock import Clock
 from trackway.control.database import State
 from trackway.control.privacy_requests import Request
+from trackway.event import Source
 from trackway.eventlog.interface import EventLogReader
 from trackway.settings import Settings
 from trackway.store.client import EventStore
@@ -16,8 +17,21 @@ class TrustedProxies(Protocol):
         """The visitor's address behind the proxies that are believed."""
 
 
+class Example(Protocol):
+    """A first request in the words of a source's dialect."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> str: ...
+
+
 class ServerDesk(Protocol):
-    """`stages` are (name, says, fills, …) of the pipeline's STAGES.
+    """`show_example` gives it for a source and a key. `stages` are (name, says, fills, …) of the pipeline's STAGES.
 
     `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
     """
@@ -38,6 +52,8 @@ class ServerDesk(Protocol):
     def secret(self) -> bytes: ...
     @property
     def stages(self) -> Sequence[tuple[Any, ...]]: ...
+    @property
+    def show_example(self) -> Callable[[Source, str], Example]: ...
     @property
     def export(self) -> Callable[[Request], Iterator[bytes] | None]: ...
     @property

@@ -1,11 +1,9 @@
 """What to paste to send a first event, ready with the address of this server and a key."""
 
-from trackway.event import Source
+import shlex
 
-_CURL = {
-    "native": ("/v1/events", '{"event_type": "hello", "properties": {"from": "the command line"}}'),
-    "pact": ("/v1/tracking/events", '{"event_type": "hello", "distinct_id": "visitor-1"}'),
-}
+from trackway.dashboard.desk import Example
+from trackway.event import Source
 
 
 def make_snippet(site: str, source: Source, key: str) -> str:
@@ -15,9 +13,9 @@ def make_snippet(site: str, source: Source, key: str) -> str:
     return f'<script async src="{site}/js/trackway.js" data-key="{key}"></script>'
 
 
-def make_curl(site: str, source: Source, key: str) -> str:
-    """A command line that sends one event; empty for a protocol we have no example of."""
-    if source.protocol not in _CURL:
-        return ""
-    path, body = _CURL[source.protocol]
-    return f"curl {site}{path} \\\n  -H 'Authorization: Bearer {key}' \\\n  -d '{body}'"
+def make_curl(site: str, example: Example) -> str:
+    """The command line that sends it."""
+    method = "" if example.method == "POST" else f" -X {example.method}"
+    headers = [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in example.headers.items()]
+    body = [f"-d {shlex.quote(example.body)}"] if example.body else []
+    return " \\\n  ".join([f"curl{method} {shlex.quote(site + example.path)}", *headers, *body])

@@ -1,7 +1,13 @@
 """The dialects, one file each. To add one: copy a file, add it here, write its docs page."""
 
-from trackway.collect.protocol import Protocol
+from trackway.collect.protocol import Example, Protocol
 from trackway.collect.protocols.native import NATIVE
 from trackway.collect.protocols.pact import PACT
+from trackway.event import Source
 
 PROTOCOLS: tuple[Protocol, ...] = (NATIVE, PACT)
+
+
+def show_example(source: Source, key: str) -> Example:
+    """A first event of this source, in its dialect."""
+    return next(protocol for protocol in PROTOCOLS if protocol.name == source.protocol).example(source, key)

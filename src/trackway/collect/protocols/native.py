@@ -34,7 +34,7 @@ from trackway.collect.limits import (
     Limits,
     PlainObject,
 )
-from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
+from trackway.collect.protocol import Answering, Example, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
 from trackway.event import CHANNELS, Channel, Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
@@ -372,6 +372,17 @@ def refuse_all(rejection: Rejection, source: Source | None, request: Request | N
     return json_reply(rejection.status, {"error": _word_rejection(rejection)})
 
 
+def show_example(source: Source, key: str) -> Example:
+    body = '{"event_type": "hello", "properties": {"from": "the command line"}}'
+    return Example("/v1/events", body, {"Authorization": f"Bearer {key}"})
+
+
 NATIVE = Protocol(
-    name="native", routes=(Route("/v1/events"),), find_key=find_key, parse=parse, reply=reply, refuse=refuse_all
+    name="native",
+    routes=(Route("/v1/events"),),
+    find_key=find_key,
+    parse=parse,
+    reply=reply,
+    refuse=refuse_all,
+    example=show_example,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from trackway.collect.fields import Item, parse_items, split_body, time_fields
 from trackway.collect.limits import LONGEST_TYPE, LONGEST_URL, Limits
-from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
+from trackway.collect.protocol import Answering, Example, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
 from trackway.event import CHANNELS, Source, Submission
 from trackway.outcome import Outcome, Reason, Rejection, refuse
 
@@ -120,6 +120,17 @@ def refuse_all(rejection: Rejection, source: Source | None, request: Request | N
     return json_reply(rejection.status, {"detail": [_word_rejection(rejection)]})
 
 
+def show_example(source: Source, key: str) -> Example:
+    body = '{"event_type": "hello", "distinct_id": "visitor-1"}'
+    return Example("/v1/tracking/events", body, {"Authorization": f"Bearer {key}"})
+
+
 PACT = Protocol(
-    name="pact", routes=(Route("/v1/tracking/events"),), find_key=find_key, parse=parse, reply=reply, refuse=refuse_all
+    name="pact",
+    routes=(Route("/v1/tracking/events"),),
+    find_key=find_key,
+    parse=parse,
+    reply=reply,
+    refuse=refuse_all,
+    example=show_example,
 )

@@ -66,7 +66,7 @@ def add_from_form(question: Question, form: Mapping[str, str]) -> Mapping[str, A
         "credentials": added.credentials,
         "public": added.source.channel in PUBLIC_CHANNELS,
         "snippet_tag": make_snippet(question.site, added.source, key),
-        "curl": make_curl(question.site, added.source, key),
+        "curl": make_curl(question.site, desk.show_example(added.source, key)),
     }
 
 

@@ -85,7 +85,7 @@ def find_first_steps(question: Question) -> Mapping[str, str]:
         if source is None or not source.enabled or key.trusted:
             continue
         if snippet := make_snippet(question.site, source, key.shown):
-            curl = make_curl(question.site, source, key.shown)
+            curl = make_curl(question.site, desk.show_example(source, key.shown))
             return {"source": source.name, "key": key.shown, "snippet": snippet, "curl": curl}
     return {}
 
