@@ -6,7 +6,8 @@ adds each event once), so the traits of a profile are the merged registers of it
 an identifier that leaves takes its own with it. Nothing is thrown away by a merge.
 
 What senders write: a value sets (`"plan": "pro"`), null takes away, a list unites
-(`"tags": ["a"]`), `{"$add": 2}` counts.
+(`"tags": ["a"]`), `{"$add": 2}` counts, `{"$points": 2}` counts on from the value that was set last,
+`{"$set_once": "de"}` sets what nothing else sets.
 """
 
 import unicodedata
@@ -21,9 +22,15 @@ MOST_TRAITS_PER_EVENT = 200
 LONGEST_NAME = 200
 LONGEST_VALUE = 8192
 MOST_LIST_ITEMS = 1000
+# Points that are kept one by one. A value that is set later than the newest of the older ones ends them all.
+MOST_POINTS = 100
 # Of one event. Sums of larger ones would lose their ones, and end beyond what JSON and a float can hold.
 LARGEST_AMOUNT = 1e15
 SMALLEST_AMOUNT = Decimal("0.000001")
+
+ADD, POINTS, SET_ONCE = "$add", "$points", "$set_once"
+COUNTING = (ADD, POINTS)
+OPERATIONS = (*COUNTING, SET_ONCE)
 
 
 class Evidence(Struct, frozen=True, array_like=True, order=True):
@@ -48,12 +55,22 @@ class Total(Struct, frozen=True, array_like=True):
     evidence: Evidence
 
 
+class Points(Struct, frozen=True, array_like=True):
+    """What was given as points: the latest `MOST_POINTS` one by one, and the sum of the earlier."""
+
+    latest: tuple[Total, ...] = ()
+    earlier: Total | None = None
+
+
 class Register(Struct, frozen=True, omit_defaults=True):
-    """All that was said of one trait: the latest value, the items of lists, the sum of what was added."""
+    """All that was said of one trait: the latest value, the items of lists, the sum of what was added,
+    points, and the earliest value that was said to be set once."""
 
     value: Said | None = None
     items: dict[str, Evidence] = {}
     total: Total | None = None
+    points: Points | None = None
+    first: Said | None = None
 
 
 class Trait(Struct, frozen=True, kw_only=True):
@@ -79,9 +96,15 @@ def decode_register(text: str) -> Register:
 
 def read_register(value: Any, evidence: Evidence) -> Register | None:
     """What one event says of one trait; None for what is too large to keep, and for a list that holds nothing."""
-    if counts(value):
-        amount = value["$add"]
-        return Register(total=Total(_read_amount(amount), evidence)) if is_amount(amount) else None
+    operation = name_operation(value)
+    if operation in COUNTING:
+        amount = value[operation]
+        if not is_amount(amount):
+            return None
+        given = Total(_read_amount(amount), evidence)
+        return Register(total=given) if operation == ADD else Register(points=Points((given,)))
+    if operation == SET_ONCE:
+        return _read_once(value[SET_ONCE], evidence)
     if isinstance(value, list):
         items = {text: evidence for item in value if len(text := _encode(item).decode()) <= LONGEST_VALUE}
         return Register(items=_keep_first(items)) if items else None
@@ -90,14 +113,29 @@ def read_register(value: Any, evidence: Evidence) -> Register | None:
     return Register(value=Said(value, evidence))
 
 
+def _read_once(value: Any, evidence: Evidence) -> Register | None:
+    """A list or nothing cannot be said once: lists unite, and nothing is no value."""
+    if value is None or isinstance(value, list) or len(_encode(value)) > LONGEST_VALUE:
+        return None
+    return Register(first=Said(value, evidence))
+
+
 def _read_amount(amount: int | float) -> Decimal:
     """To six decimals, so that a sum of 1e15 is still exact in the 28 digits of a decimal."""
     return Decimal(str(amount)).quantize(SMALLEST_AMOUNT)
 
 
+def name_operation(value: Any) -> str:
+    """`$add`, `$points` or `$set_once`, when it is said as `{"$add": …}`; "" for a plain value."""
+    if isinstance(value, dict) and len(value) == 1:
+        (name,) = value
+        return name if name in OPERATIONS else ""
+    return ""
+
+
 def counts(value: Any) -> bool:
-    """Is it said as `{"$add": …}`?"""
-    return isinstance(value, dict) and set(value) == {"$add"}
+    """Is it said as `{"$add": …}` or `{"$points": …}`?"""
+    return name_operation(value) in COUNTING
 
 
 def is_amount(amount: Any) -> bool:
@@ -117,15 +155,29 @@ def read_registers(traits: Mapping[str, Any], evidence: Evidence) -> dict[str, R
 
 
 def merge(a: Register, b: Register) -> Register:
-    """Commutative and associative; idempotent but for totals, which add up."""
+    """Commutative and associative; idempotent but for totals and points, which add up."""
     value = max((s for s in (a.value, b.value) if s), key=_rank_said, default=None)
     items = dict(a.items)
     for item, evidence in b.items.items():
         items[item] = min(items[item], evidence) if item in items else evidence
-    total = a.total or b.total
-    if a.total and b.total:
-        total = Total(a.total.amount + b.total.amount, max(a.total.evidence, b.total.evidence))
-    return Register(value, _keep_first(items), total)
+    first = min((s for s in (a.first, b.first) if s), key=_rank_said, default=None)
+    return Register(value, _keep_first(items), _sum(a.total, b.total), _merge_points(a.points, b.points), first)
+
+
+def _sum(a: Total | None, b: Total | None) -> Total | None:
+    if a and b:
+        return Total(a.amount + b.amount, max(a.evidence, b.evidence))
+    return a or b
+
+
+def _merge_points(a: Points | None, b: Points | None) -> Points | None:
+    if a is None or b is None:
+        return a or b
+    ordered = sorted((*a.latest, *b.latest), key=lambda given: (given.evidence, given.amount))
+    earlier = _sum(a.earlier, b.earlier)
+    for given in ordered[:-MOST_POINTS]:
+        earlier = _sum(earlier, given)
+    return Points(tuple(ordered[-MOST_POINTS:]), earlier)
 
 
 def _rank_said(said: Said) -> tuple[Evidence, bytes]:
@@ -144,8 +196,10 @@ def find_trait(name: str, registers: Iterable[Register]) -> Trait | None:
     whole = Register()
     for register in everything:
         whole = merge(whole, register)
-    shown = [each for each in (_show_value(whole), _show_items(whole), _show_total(whole)) if each]
-    best = max(shown, key=lambda said: said.evidence, default=None)
+    shown = [_show_value(whole), _show_items(whole), _show_total(whole), _show_points(whole)]
+    best = max((each for each in shown if each), key=lambda said: said.evidence, default=None)
+    if whole.first and (best is None or (best.value is None and best.evidence < whole.first.evidence)):
+        best = whole.first
     if best is None or best.value is None:
         return None
     others = {_encode(r.value.value): r.value for r in everything if r.value and r.value.value != best.value}
@@ -166,8 +220,25 @@ def _show_items(register: Register) -> Said | None:
 def _show_total(register: Register) -> Said | None:
     if register.total is None:
         return None
-    amount = register.total.amount
-    return Said(int(amount) if amount == amount.to_integral_value() else float(amount), register.total.evidence)
+    return Said(_show_amount(register.total.amount), register.total.evidence)
+
+
+def _show_points(register: Register) -> Said | None:
+    """The number that was set last and the points since. None when the value is later than all of them."""
+    if register.points is None:
+        return None
+    since = register.value.evidence if register.value else None
+    given = [each for each in (register.points.earlier, *register.points.latest) if each]
+    counted = [each for each in given if since is None or each.evidence > since]
+    if not counted:
+        return None
+    begun = register.value.value if register.value else 0
+    amount = sum((each.amount for each in counted), _read_amount(begun) if is_amount(begun) else Decimal(0))
+    return Said(_show_amount(amount), max(each.evidence for each in counted))
+
+
+def _show_amount(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 def find_traits(registers: Iterable[tuple[str, Register]]) -> list[Trait]:

@@ -147,7 +147,7 @@ def _read_traits(said: Mapping[str, Any]) -> dict[str, Any]:
             raise UpdateRefused("traits", f"has a name of {len(name)} characters; a name has 1 to {LONGEST_NAME}")
         if not isinstance(value, list) and len(msgspec.json.encode(value)) > LONGEST_VALUE:
             raise UpdateRefused(f"traits.{name}", f"is longer than the {LONGEST_VALUE:,} bytes that a trait may have")
-        if counts(value) and not is_amount(value["$add"]):
+        if counts(value) and not is_amount(next(iter(value.values()))):
             raise UpdateRefused(
                 f"traits.{name}", f"adds no number from -{LARGEST_AMOUNT:,.0f} to {LARGEST_AMOUNT:,.0f}"
             )
