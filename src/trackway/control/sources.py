@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from trackway.clock import now_ms
 from trackway.control.database import State, bump_version
 from trackway.control.tables import CREDENTIALS, SOURCES, WORKSPACES
-from trackway.control.workspaces import FIRST_WORKSPACE
+from trackway.control.workspaces import FIRST_WORKSPACE, TEST_WORKSPACE, ensure_test_workspace
 from trackway.event import CHANNELS, Channel, Source
 
 SHOWN_OF_A_SECRET = 14
@@ -36,7 +36,8 @@ class CredentialForm(Struct, frozen=True):
 
     `of_source` makes it of the source's id and settings, where the dialect has no secret; otherwise
     it is random. `trusted` says whose key is believed: a back end's, everybody's or nobody's.
-    `defaults` fill in settings that were not given.
+    `defaults` fill in settings that were not given. `test_prefix` is that of a secret key of the test
+    space, where the dialect tells it from a live one.
     """
 
     field: str
@@ -46,26 +47,43 @@ class CredentialForm(Struct, frozen=True):
     of_source: Callable[[str, Mapping[str, str]], str] | None = None
     trusted: Literal["back_end", "always", "never"] = "back_end"
     defaults: Mapping[str, Callable[[], str]] = {}
+    test_prefix: str = ""
 
     def trusts(self, channel: str) -> bool:
         return self.trusted == "always" or (self.trusted == "back_end" and channel not in PUBLIC_CHANNELS)
 
-    def make(self, trusted: bool) -> str:
+    def make(self, trusted: bool, test: bool = False) -> str:
         """A fresh random key."""
-        return (self.secret_prefix if trusted else self.public_prefix) + secrets.token_hex(self.random_bytes)
+        secret_prefix = self.test_prefix or self.secret_prefix if test else self.secret_prefix
+        return (secret_prefix if trusted else self.public_prefix) + secrets.token_hex(self.random_bytes)
 
 
 # One line per protocol; the protocol itself is collect/protocols/<name>.py.
 CREDENTIAL_FORMS: dict[str, CredentialForm] = {
     "native": CredentialForm("write_key", "tw_pub_", "tw_secret_"),
-    "pact": CredentialForm("api_key", "pact_pub_", "pact_live_"),
+    "pact": CredentialForm("api_key", "pact_pub_", "pact_live_", test_prefix="pact_test_"),
+    "tracardi": CredentialForm("source_id", of_source=lambda source_id, settings: source_id),
 }
+
+
+def _is_switch(value: str) -> bool:
+    return value in ("yes", "no")
+
 
 # What `--set KEY=VALUE` may set, with the check of its value.
 SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "origins": lambda value: all(re.fullmatch(r"\*|https?://[^/\s]+", o) for o in value.split(",")),
     "bots": lambda value: value in ("mark", "drop"),
+    "environment": lambda value: value in ("live", "test"),
     "trait_priority": lambda value: re.fullmatch(r"-?\d{1,4}", value) is not None,
+    "bridge": lambda value: all(part in ("rest", "webhook", "redirect") for part in value.split(",")),
+    "redirect_to": lambda value: re.fullmatch(r"https?://[!-~]+", value) is not None,
+    "redirect_event_type": lambda value: re.fullmatch(r"\S.{0,199}", value) is not None,
+    "system_events": _is_switch,
+    "static_profile_id": _is_switch,
+    "returns_profile": _is_switch,
+    "requires_consent": _is_switch,
+    "debugger": _is_switch,
 }
 
 
@@ -118,7 +136,8 @@ def add_source(
 ) -> AddedSource:
     """Register a source and make its credential. `settings` may hold `source_id` to fix the id.
 
-    SourceError when the protocol, channel, name, id or a setting cannot be used.
+    With `environment=test` it belongs to the test space, whatever `workspace` says: what it sends
+    never meets real people and figures. SourceError when the protocol, channel, name, id or a setting cannot be used.
     """
     name = name.strip()
     if not name or len(name) > LONGEST_NAME:
@@ -135,13 +154,16 @@ def add_source(
     form = CREDENTIAL_FORMS[protocol]
     kept = {**{name: default() for name, default in form.defaults.items()}, **kept}
     now = now_ms()
+    if kept.get("environment") == "test":
+        workspace = TEST_WORKSPACE
+        ensure_test_workspace(state)
     try:
         with state.write() as connection:
             if connection.execute(select(WORKSPACES.c.id).where(WORKSPACES.c.id == workspace)).first() is None:
                 raise SourceError(f"there is no workspace {workspace!r}")
             source_id = source_id or _make_id(connection, name)
             trusted = form.trusts(channel)
-            key = form.of_source(source_id, kept) if form.of_source else form.make(trusted)
+            key = form.of_source(source_id, kept) if form.of_source else form.make(trusted, workspace == TEST_WORKSPACE)
             connection.execute(
                 insert(SOURCES).values(
                     id=source_id,
@@ -167,11 +189,11 @@ def add_source(
 def issue_key(state: State, source_id: str) -> str:
     """A further secret key of a source, for a job of our own; see `revoke_key`."""
     with state.write() as connection:
-        protocol = connection.execute(select(SOURCES.c.protocol).where(SOURCES.c.id == source_id)).scalar()
-        if protocol is None:
+        source = connection.execute(select(SOURCES).where(SOURCES.c.id == source_id)).first()
+        if source is None:
             raise SourceError(f"there is no source {source_id!r}; see trackway sources list")
-        form = CREDENTIAL_FORMS[protocol]
-        key = form.make(trusted=True)
+        form = CREDENTIAL_FORMS[source.protocol]
+        key = form.make(trusted=True, test=source.workspace == TEST_WORKSPACE)
         connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, trusted=True)))
         bump_version(connection)
     return key

@@ -22,6 +22,7 @@ from trackway.event import Event, Submission
 from trackway.privacy.matching import Needles, Subject
 from trackway.profiles.consent_tables import CONSENT_STATES, CONSENTS
 from trackway.profiles.tables import DECISIONS, EDGES, IDENTITIES, MEMBERSHIPS, TRAITS
+from trackway.profiles.visits import VISITS
 
 LETTERS_AT_ONCE = 200
 
@@ -38,6 +39,7 @@ PERSONAL: Mapping[Table, Condition] = {
     IDENTITIES: lambda nodes: IDENTITIES.c.node.in_(nodes),
     TRAITS: lambda nodes: TRAITS.c.node.in_(nodes),
     MEMBERSHIPS: lambda nodes: MEMBERSHIPS.c.node.in_(nodes),
+    VISITS: lambda nodes: or_(VISITS.c.node.in_(nodes), VISITS.c.profile.in_(nodes)),
     CONSENTS: lambda nodes: CONSENTS.c.node.in_(nodes),
     CONSENT_STATES: lambda nodes: CONSENT_STATES.c.node.in_(nodes) & (CONSENT_STATES.c.state != "withdrawn"),
 }
@@ -134,9 +136,9 @@ def _read_letters(state: State, workspace: str, until_ms: int) -> Iterator[Row[A
 
 def _is_about(row: Row[Any], subject: Subject, needles: Needles, unpack: Callable[[Submission], bytes]) -> bool:
     payload = bytes(row.payload)
-    if needles.stand_in(payload) or needles.stand_in(row.detail.encode()):
+    if needles.stand_in(payload) or needles.stand_in(f"{row.field} {row.detail} {row.items}".encode()):
         return True
-    if row.kind != "dead_letter":
+    if row.kind == "conflict":
         return False
     try:
         return subject.owns(msgspec.json.decode(payload, type=Event))

@@ -17,6 +17,7 @@ PLACES = {
     "decisions": "relational state: decisions about links",
     "traits": "relational state: traits",
     "memberships": "relational state: stays at companies",
+    "visits": "relational state: whose profile a client's session belongs to",
     "consents": "relational state: what was said of consent",
     "consent_states": "relational state: how consent stands",
     "held_events": "relational state: events held until consent",
