@@ -28,6 +28,7 @@ class Reason(StrEnum):
     WRONG_TYPE = "wrong_type"
     OUT_OF_RANGE = "out_of_range"
     TOO_DEEP = "too_deep"
+    PLAN_VIOLATION = "plan_violation"
     EVENT_TOO_LARGE = "event_too_large"
     BODY_TOO_LARGE = "body_too_large"
     DECOMPRESSED_TOO_LARGE = "decompressed_too_large"
@@ -44,6 +45,7 @@ class Reason(StrEnum):
 
     TRANSPORT_KEY = "transport_key"
     BUSINESS_KEY = "business_key"
+    ALREADY_STORED = "already_stored"
 
     BOT = "bot"
     NO_CONSENT = "no_consent"
@@ -78,6 +80,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
         _REJECTED, 422, "A value is outside what can be stored: a date, a number such as 1e400, a text that is too long"
     ),
     Reason.TOO_DEEP: ReasonMeaning(_REJECTED, 422, "JSON nested deeper than the limit `json_depth`"),
+    Reason.PLAN_VIOLATION: ReasonMeaning(
+        _REJECTED, 422, "The event is not what the tracking plan says of its type, and the entry's mode is `reject`"
+    ),
     Reason.EVENT_TOO_LARGE: ReasonMeaning(_REJECTED, 413, "One event is larger than the limit `event_bytes`"),
     Reason.BODY_TOO_LARGE: ReasonMeaning(_REJECTED, 413, "The body is larger than the limit `body_bytes`"),
     Reason.DECOMPRESSED_TOO_LARGE: ReasonMeaning(
@@ -103,6 +108,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
         _DUPLICATE, 0, "An earlier event carried the same dedupe_key within the window"
     ),
     Reason.BUSINESS_KEY: ReasonMeaning(_DUPLICATE, 0, "An earlier event carried the same order_id or conversion_id"),
+    Reason.ALREADY_STORED: ReasonMeaning(
+        _DUPLICATE, 0, "A replay brought it once more; the event with the same id is the first"
+    ),
     Reason.BOT: ReasonMeaning(Outcome.DROPPED, 0, "A bot sent it and the source's setting `bots` is `drop`"),
     Reason.NO_CONSENT: ReasonMeaning(
         Outcome.DROPPED, 0, "The consent policy does not allow it to be stored; the detail names the rule"

@@ -40,7 +40,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 RETRY_AFTER_S = b"2"
 NO_HEADERS: Mapping[str, str] = {}
-KEPT_OF_A_REFUSED_BODY = 4096
+# Of one refused request so many items are described; of the others it is known which they are.
+DESCRIBED_ITEMS = 100
 # Paths that a dialect shares with Trackway's own API, told apart by the method.
 SHARED_PATHS = frozenset({"/api/v1/events"})
 
@@ -155,12 +156,7 @@ class Collector:
         place = None
         try:
             try:
-                if not allows_origin(source, headers.get("origin", "")):
-                    raise refuse(
-                        Reason.ORIGIN_NOT_ALLOWED,
-                        f"the origin {headers['origin'][:200]!r} is not in the source's list origins",
-                    )
-                parsed = protocol.parse(submission, body, source, self._limits)
+                parsed = self.parse(protocol, submission, body, source)
             except Refused as refused:
                 if not validate_only:
                     await self._log_refusals(submission, [refused.rejection])
@@ -177,6 +173,26 @@ class Collector:
             learnt = await protocol.learn(answering, place, self._people)
             answering = msgspec.structs.replace(answering, learnt=learnt)
         return protocol.reply(answering)
+
+    def parse(self, protocol: Protocol, submission: Submission, body: bytes, source: Source) -> Parsed:
+        """What the door makes of a submission, `body` being its body unpacked; also when it is looked at again.
+
+        Refused where nothing of it can be taken.
+        """
+        if not source.enabled:
+            raise refuse(Reason.SOURCE_DISABLED, f"the source {source.name!r} is switched off")
+        origin = submission.headers.get("origin", "")
+        if not allows_origin(source, origin):
+            raise refuse(Reason.ORIGIN_NOT_ALLOWED, f"the origin {origin[:200]!r} is not in the source's list origins")
+        return protocol.parse(submission, body, source, self._limits)
+
+    async def take_again(self, submission: Submission, parsed: Parsed) -> list[Verdict]:
+        """Put a submission into the log once more, for the items of `parsed` that are events. Refused as `record`."""
+        again = msgspec.structs.replace(count_items(submission, parsed), replay=True)
+        verdicts = self._memory.judge(parsed)
+        taken = [verdict for verdict in verdicts if verdict.rejection is None]
+        await self._make_durable(again, taken)
+        return taken
 
     async def record(
         self,
@@ -215,8 +231,6 @@ class Collector:
             holder = await self._keys.find(protocol.name, key) if key else None
             if holder is not None:
                 asking.protocol, asking.request, asking.source = protocol, request, holder.source
-                if not holder.source.enabled:
-                    raise refuse(Reason.SOURCE_DISABLED, f"the source {holder.source.name!r} is switched off")
                 return holder
         asking.protocol, asking.request, key = asked[0]
         if not key:
@@ -277,6 +291,8 @@ class Collector:
         by_reason: dict[Reason, list[Rejection]] = {}
         for rejection in rejections:
             by_reason.setdefault(rejection.reason, []).append(rejection)
+        most = self._limits.kept_refusal_bytes
+        kept = msgspec.structs.replace(submission, events=0, refused=(), body=submission.body[:most])
         refusals = []
         for reason, alike in by_reason.items():
             self._count_events(submission.source, Outcome.REJECTED.value).inc(len(alike))
@@ -289,7 +305,12 @@ class Collector:
                 message=alike[0].message[:500],
                 field=alike[0].field[:200],
                 events=len(alike),
-                body=submission.body[:KEPT_OF_A_REFUSED_BODY],
+                submission=kept,
+                cut=len(submission.body) > most,
+                indexes=tuple(each.index for each in alike if each.index is not None),
+                items=tuple(
+                    (each.index or 0, each.field[:200], each.message[:500]) for each in alike[:DESCRIBED_ITEMS]
+                ),
             )
             refusals.append(encode_record(refusal))
         try:

@@ -39,6 +39,7 @@ class Limits(Struct, frozen=True):
     event_bytes: int
     events_per_call: int
     json_depth: int
+    kept_refusal_bytes: int = 65_536
 
 
 def read_limits(settings: Settings) -> Limits:

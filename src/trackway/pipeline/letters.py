@@ -1,14 +1,16 @@
-"""Dead letters: what is kept aside with the reason, so that an operator can look at it.
+"""Dead letters: what is kept aside with the reason, so that an operator can look at it, and replay it.
 
-No letter holds an address that the workspace does not keep: events come here after `cut_ip`, and
-submissions lose their address first. It writes nothing; the pipeline's transactions do.
+No letter holds an address that the workspace does not keep: events come here after `cut_ip`, and of
+submissions it is cut in the same way first. It writes nothing; the pipeline's transactions do.
 """
+
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from trackway.event import Event, Submission
 from trackway.eventlog.interface import Damage
-from trackway.ids import make_event_id
+from trackway.ids import make_event_id, read_event_id
 from trackway.outcome import Reason
 from trackway.pipeline.anonymity import forget_person
 from trackway.pipeline.desk import Duplicate
@@ -16,6 +18,11 @@ from trackway.pipeline.progress import Account, DeadLetter
 from trackway.records import Refusal
 
 KEPT_OF_A_PAYLOAD = 65_536
+# What the column `content` of a letter says of its payload.
+SUBMISSION, EVENT = "submission", "event"
+
+# A submission as it may be kept: its address cut as the workspace says.
+Hide = Callable[[Submission], Submission]
 
 
 def note_conflict(event: Event, duplicate: Duplicate, account: Account) -> None:
@@ -33,6 +40,7 @@ def note_conflict(event: Event, duplicate: Duplicate, account: Account) -> None:
 
 
 def set_event_aside(event: Event, kind: str, letter_id: str, reason: Reason, detail: str) -> DeadLetter:
+    payload = msgspec.json.encode(msgspec.structs.replace(event, ip=""))
     return DeadLetter(
         id=letter_id,
         workspace=event.workspace,
@@ -41,21 +49,25 @@ def set_event_aside(event: Event, kind: str, letter_id: str, reason: Reason, det
         reason=reason.value,
         detail=detail,
         event_id=event.event_id,
-        payload=msgspec.json.encode(msgspec.structs.replace(event, ip=""))[:KEPT_OF_A_PAYLOAD],
+        payload=payload[:KEPT_OF_A_PAYLOAD],
         received_at=event.received_at,
+        protocol=event.protocol,
+        submission=read_event_id(event.event_id)[0].hex(),
+        content=EVENT,
+        cut=len(payload) > KEPT_OF_A_PAYLOAD,
     )
 
 
-def keep_submission(submission: Submission) -> bytes:
-    """A submission's bytes without the address, up to a limit."""
-    kept = msgspec.structs.replace(submission, address="", body=submission.body[:KEPT_OF_A_PAYLOAD])
+def keep_submission(submission: Submission, hide: Hide) -> bytes:
+    """A submission's bytes, up to a limit, without what the workspace does not keep."""
+    kept = msgspec.structs.replace(hide(submission), body=submission.body[:KEPT_OF_A_PAYLOAD])
     return msgspec.msgpack.encode(kept)
 
 
 def set_submission_aside(
     submission: Submission, event_id: str, reason: Reason, detail: str, payload: bytes
 ) -> DeadLetter:
-    """The letter of one event of a submission that could not be read."""
+    """The letter of one event of a submission that could not be read; the first of them holds the bytes."""
     return DeadLetter(
         id=f"dead:{event_id}",
         workspace=submission.workspace,
@@ -66,21 +78,39 @@ def set_submission_aside(
         event_id=event_id,
         payload=payload,
         received_at=submission.received_at,
+        protocol=submission.protocol,
+        submission=submission.submission_id.hex(),
+        content=SUBMISSION,
+        cut=len(submission.body) > KEPT_OF_A_PAYLOAD,
     )
 
 
-def set_refusal_aside(refusal: Refusal) -> DeadLetter:
+def set_refusal_aside(refusal: Refusal, hide: Hide) -> DeadLetter:
+    sent = refusal.submission
     return DeadLetter(
         id=f"rejected:{make_event_id(refusal.refusal_id, 0)}",
         workspace=refusal.workspace,
         source=refusal.source,
         kind="rejected",
         reason=refusal.reason,
-        detail=f"{refusal.field}: {refusal.message}" if refusal.field else refusal.message,
+        detail=refusal.message,
         event_id="",
-        payload=refusal.body,
+        payload=msgspec.msgpack.encode(hide(sent)) if sent else refusal.body,
         received_at=refusal.received_at,
+        protocol=sent.protocol if sent else "",
+        field=refusal.field,
+        submission=sent.submission_id.hex() if sent else "",
+        content=SUBMISSION if sent else "",
+        cut=refusal.cut,
+        events=refusal.events,
+        indexes=write_places(refusal.indexes),
+        items=msgspec.json.encode(refusal.items).decode(),
     )
+
+
+def write_places(indexes: Collection[int]) -> str:
+    """The column `indexes`; "" for the whole request."""
+    return msgspec.json.encode(sorted(indexes)).decode() if indexes else ""
 
 
 def set_damage_aside(damage: Damage, now: int) -> DeadLetter:

@@ -17,11 +17,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 from sqlalchemy import Connection
 
 from trackway.clock import Clock
 from trackway.control.database import State, read_version
 from trackway.control.pii import read_pii_rules
+from trackway.control.plans import EMPTY_PLAN, Plan, read_plans
 from trackway.control.salts import DAY_MS, read_salt
 from trackway.control.sources import list_sources
 from trackway.control.workspaces import Workspace, list_workspaces
@@ -29,6 +31,7 @@ from trackway.event import Event, LogPlace, Row, Source, Submission
 from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
 from trackway.ids import read_event_index
 from trackway.outcome import Outcome, Reason, Refused
+from trackway.pipeline.addresses import cut_address
 from trackway.pipeline.consent import Consents
 from trackway.pipeline.desk import Desk, Duplicate, Held, Knowledge
 from trackway.pipeline.duplicates import Firsts
@@ -40,13 +43,15 @@ from trackway.pipeline.people import settle_people
 from trackway.pipeline.pipeline import process_event
 from trackway.pipeline.progress import (
     Account,
+    Cap,
     commit_batch,
     forget_old_letters,
     read_newest_commit,
     read_position,
 )
+from trackway.pipeline.replays import find_replays
 from trackway.pipeline.storing import store_work
-from trackway.pipeline.work import Arrival, Repeat, Work, bury_submission, make_outcome
+from trackway.pipeline.work import Arrival, Burial, Repeat, Work, bury_submission, make_outcome
 from trackway.profiles.decisions import apply_decisions
 from trackway.profiles.identifiers import ProfileKeys
 from trackway.profiles.people import People, read_guards
@@ -57,7 +62,7 @@ from trackway.profiles.squash import squash_profiles
 from trackway.query.progress import read_positions
 from trackway.records import Erased, Refusal, decode_record
 from trackway.settings import Settings
-from trackway.store.client import EventStore, OutcomeRow, StoreUnavailable
+from trackway.store.client import EventStore, StoreUnavailable
 from trackway.store.keys import KeyIndexFailed, KeyWriter
 
 LOG = logging.getLogger(__name__)
@@ -103,6 +108,7 @@ class Pipeline:
         self._workspaces: dict[str, Workspace] = {}
         self._policies: dict[str, Policy] = {}
         self._pii_rules: dict[str, dict[str, str]] = {}
+        self._plans: dict[str, Plan] = {}
         self._salts: dict[int, bytes] = {}
         self._positions: dict[str, Position] = {}
         self._people = People(read_guards(settings))
@@ -214,16 +220,18 @@ class Pipeline:
         return batch
 
     def _process(self, batch: Batch) -> Work:
-        account = Account()
+        account = Account(cap=Cap(self._settings.rejections_per_day, self._settings.rejection_bytes_per_day))
         arrivals: list[Arrival] = []
-        dead: list[OutcomeRow] = []
+        burial = Burial([], account, self._hide_address)
         for damage in batch.damages:
             account.set_aside.append(set_damage_aside(damage, self._clock()))
         for record in batch.records:
-            self._open_record(record, arrivals, dead, account)
+            self._open_record(record, arrivals, burial)
         events = [event for arrival in arrivals for event in arrival.events]
         firsts = Firsts(self._keys, events, self._window_start())
-        work = Work([], dead, account, firsts, *self._open_people(events))
+        work = Work([], burial.outcomes, account, firsts, *self._open_people(events))
+        replayed = (arrival.submission for arrival in arrivals)
+        work.replays = find_replays(replayed, self._store, self._state, self._stamp())
         for arrival in arrivals:
             self._process_arrival(arrival, work)
         return work
@@ -239,26 +247,32 @@ class Pipeline:
         consents = Consents(self._state, events, find_keys, blocked, find_policy)
         return consents, Tombstones(self._state, find_keys, blocked)
 
-    def _open_record(self, record: Record, arrivals: list[Arrival], dead: list[OutcomeRow], account: Account) -> None:
+    def _hide_address(self, submission: Submission) -> Submission:
+        workspace = self._workspaces.get(submission.workspace)
+        kept = cut_address(submission.address, workspace.ip_mode, workspace.hash_key) if workspace else ""
+        return msgspec.structs.replace(submission, address=kept)
+
+    def _open_record(self, record: Record, arrivals: list[Arrival], burial: Burial) -> None:
+        account = burial.account
         content = decode_record(record.payload)
         if isinstance(content, Erased):
             return
         if isinstance(content, Refusal):
             account.reject(content.source, content.received_at, content.reason, content.events)
-            account.set_aside.append(set_refusal_aside(content))
+            account.set_aside.append(set_refusal_aside(content, self._hide_address))
             return
         account.receive(content.source, content.received_at, content.events)
         source = self._find_source(content.source)
         if source is None:
-            bury_submission(record, content, Reason.SOURCE_GONE, "the source was deleted", dead, account)
+            bury_submission(record, content, Reason.SOURCE_GONE, "the source was deleted", burial)
             return
         try:
             events = self._adapters[content.protocol](content, source)
         except Refused as refused:
-            bury_submission(record, content, Reason.ADAPTER_FAILED, refused.rejection.message, dead, account)
+            bury_submission(record, content, Reason.ADAPTER_FAILED, refused.rejection.message, burial)
         except AdapterFailed as error:
             LOG.exception("protocol %s could not parse a submission that the door had accepted", content.protocol)
-            bury_submission(record, content, Reason.ADAPTER_FAILED, str(error)[:500], dead, account)
+            bury_submission(record, content, Reason.ADAPTER_FAILED, str(error)[:500], burial)
         else:
             arrivals.append(Arrival(record, content, events))
 
@@ -280,9 +294,15 @@ class Pipeline:
             consents=work.consents,
             tombstones=work.tombstones,
             pii_rules=self._pii_rules.get(submission.workspace, {}),
+            plan=self._plans.get(submission.workspace, EMPTY_PLAN),
+            watch=work.watch,
         )
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
+            if work.replays.are_known(event, place):
+                repeated = (Outcome.DUPLICATE, Reason.ALREADY_STORED, "", event.event_id)
+                work.outcomes.append(make_outcome(event, place, *repeated))
+                continue
             result = process_event(event, desk)
             if isinstance(result, Event):
                 work.rows.append(Row(result, place))
@@ -303,6 +323,8 @@ class Pipeline:
         told = self._store.places_present("outcomes", first.segment, first.ordinal)
         known = stored | told
         self._correct([row for row in work.rows if row.place in stored])
+        # A row whose outcome is told became a dead letter.
+        work.replays.failed |= {row.event.event_id for row in work.rows if row.place in told}
         work.rows = [row for row in work.rows if row.place not in known]
         work.outcomes = [row for row in work.outcomes if row.place not in known]
         work.held = [held for held in work.held if held.place not in known]
@@ -324,7 +346,7 @@ class Pipeline:
         return self._sources.get(source_id)
 
     def _renew_configuration(self) -> None:
-        """Sources, workspaces and policies are read again when their version changed, looked at twice a second."""
+        """Sources, workspaces, policies and plans are read again when their version changed, looked at twice a second."""
         now = time.monotonic()
         if now - self._version_at < LOOK_AT_VERSION_S:
             return
@@ -341,6 +363,7 @@ class Pipeline:
         self._workspaces = {workspace.id: workspace for workspace in list_workspaces(self._state)}
         self._policies = read_policies(self._state)
         self._pii_rules = read_pii_rules(self._state)
+        self._plans = read_plans(self._state)
 
     def _find_salt(self, received_at: int) -> bytes:
         day = received_at // DAY_MS

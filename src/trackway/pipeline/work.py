@@ -18,9 +18,11 @@ from trackway.pipeline.consent import Consents
 from trackway.pipeline.desk import Dropped, Duplicate, Held
 from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.erased import Tombstones
-from trackway.pipeline.letters import keep_submission, set_submission_aside
+from trackway.pipeline.letters import Hide, keep_submission, set_submission_aside
 from trackway.pipeline.pii import look_for_pii
+from trackway.pipeline.plan import PlanWatch
 from trackway.pipeline.progress import Account, DeadLetter
+from trackway.pipeline.replays import Replays
 from trackway.profiles.held import HeldEvent, look_again, write_held
 from trackway.profiles.people import People, Settled
 from trackway.store.client import OutcomeRow
@@ -51,6 +53,8 @@ class Work(msgspec.Struct):
     settled: Settled = msgspec.field(default_factory=Settled)
     erased: list[RecordPlace] = msgspec.field(default_factory=list)
     held: list[HeldEvent] = msgspec.field(default_factory=list)
+    watch: PlanWatch = msgspec.field(default_factory=PlanWatch)
+    replays: Replays = msgspec.field(default_factory=Replays)
 
     def drop(self, event: Event, place: LogPlace, dropped: Dropped) -> None:
         self.outcomes.append(make_outcome(event, place, Outcome.DROPPED, dropped.reason, dropped.detail))
@@ -75,6 +79,8 @@ class Work(msgspec.Struct):
             )
             note_records(connection, self.erased)
             note_findings(connection, findings)
+            self.watch.write(connection)
+            self.replays.mark(connection, {letter.event_id for letter in self.refused})
 
         return write
 
@@ -87,15 +93,21 @@ class Arrival(msgspec.Struct, frozen=True):
     events: Sequence[Event]
 
 
-def bury_submission(
-    record: Record, submission: Submission, reason: Reason, detail: str, dead: list[OutcomeRow], account: Account
-) -> None:
-    """Every event of a submission becomes a dead letter; its bytes are kept without the address."""
-    payload = keep_submission(submission)
+class Burial(msgspec.Struct, frozen=True):
+    """Where submissions go that cannot be read: outcomes, letters, and how much of them may be kept."""
+
+    outcomes: list[OutcomeRow]
+    account: Account
+    hide: Hide
+
+
+def bury_submission(record: Record, submission: Submission, reason: Reason, detail: str, burial: Burial) -> None:
+    """Every event of a submission becomes a dead letter."""
+    payload = keep_submission(submission, burial.hide)
     for index in submission.indexes:
         event_id = make_event_id(submission.submission_id, index)
         place = LogPlace(record.segment, record.ordinal, index)
-        dead.append(
+        burial.outcomes.append(
             OutcomeRow(
                 event_id=event_id,
                 workspace=submission.workspace,
@@ -111,7 +123,7 @@ def bury_submission(
             )
         )
         kept = payload if index == submission.indexes[0] else b""
-        account.set_aside.append(set_submission_aside(submission, event_id, reason, detail, kept))
+        burial.account.set_aside.append(set_submission_aside(submission, event_id, reason, detail, kept))
 
 
 def make_outcome(

@@ -352,8 +352,11 @@ class _Look:
 
     def _is_theirs(self, content: Submission | Refusal) -> bool:
         if isinstance(content, Refusal):
-            said = f"{content.field} {content.message}".encode()
-            return self._all.stand_in(content.body) or self._all.stand_in(said)
+            sent = content.submission
+            said = [content.body, f"{content.field} {content.message} {content.items}".encode()]
+            if sent is not None:
+                said += [sent.body, self._reading.unpack(sent), f"{sent.path}?{sent.query}".encode()]
+            return any(map(self._all.stand_in, said))
         events = self._reading.parse(content)
         if events is None:
             return self._all.stand_in(self._reading.unpack(content))

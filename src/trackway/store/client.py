@@ -277,12 +277,33 @@ class EventStore:
         )
         return {row["id"] for row in found}
 
+    def find_places(self, event_ids: Sequence[str]) -> list[tuple[str, LogPlace]]:
+        """Where each of these events stands as a row, or has an outcome that is the last word on it.
+
+        That is none that a replay may mend, nor one that only says that it stands elsewhere. Waits as
+        `places_present` does, whoever inserts.
+        """
+        found = []
+        final = " AND outcome != 'dead_lettered' AND reason != 'already_stored'"
+        for table, condition in (("events", ""), ("outcomes", final)):
+            self._wait_while_inserting(
+                table, "startsWith(Settings['log_comment'], {name:String})", f"trackway:{table}:"
+            )
+            found += self.select(
+                f"SELECT toString(event_id) AS id, log_segment, log_record, log_index FROM {table}"
+                f" WHERE event_id IN {{ids:Array(UUID)}}{condition}",
+                {"ids": list(event_ids)},
+            )
+        return [(row["id"], LogPlace(row["log_segment"], row["log_record"], row["log_index"])) for row in found]
+
     def _wait_for_inserts(self, table: str, segment: int) -> None:
+        named = "has(splitByChar(' ', Settings['log_comment']), {name:String})"
+        self._wait_while_inserting(table, named, _name_insert(table, {segment}))
+
+    def _wait_while_inserting(self, table: str, condition: str, name: str) -> None:
         deadline = time.monotonic() + SETTLE_SECONDS
         while self.select(
-            "SELECT query_id FROM system.processes "
-            "WHERE query_kind = 'Insert' AND has(splitByChar(' ', Settings['log_comment']), {name:String})",
-            {"name": _name_insert(table, {segment})},
+            f"SELECT query_id FROM system.processes WHERE query_kind = 'Insert' AND {condition}", {"name": name}
         ):
             if time.monotonic() > deadline:
                 raise StoreUnavailable(f"an insert into {table} is still running after {SETTLE_SECONDS} s")

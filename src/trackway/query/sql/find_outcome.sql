@@ -1,4 +1,4 @@
--- What became of an event that was received and not stored.
+-- What became of an event that was received and not stored; after a replay, the last word on it.
 SELECT
     source,
     protocol,
@@ -15,5 +15,5 @@ SELECT
 FROM outcomes
 WHERE workspace = {workspace:String}
     AND event_id = {event_id:UUID}
-ORDER BY stored_at, log_segment, log_record, log_index
+ORDER BY outcome = 'dead_lettered', reason = 'already_stored', stored_at, log_segment, log_record, log_index
 LIMIT 1
