@@ -40,6 +40,7 @@ class Desk(Struct, frozen=True):
     local_token: str
     stages: list[tuple[str, str, tuple[str, ...]]]
     feed: LiveFeed
+    test: None = None
 
 
 class Answer(Struct, frozen=True):

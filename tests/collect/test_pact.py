@@ -1,5 +1,7 @@
 """Pact Tracking through HTTP: the document's example as printed, and what it leaves open."""
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -128,3 +130,58 @@ def test_a_key_that_swallows_several_visitors_is_reported(server: TestServer, pa
     [item] = [s for s in server.api("sources")["items"] if s["id"] == pact["id"]]
     [key] = item["swallowing_keys"]
     assert (key["dedupe_key"], key["swallowed"]) == (f"static-{pact['id']}", 2)
+
+
+def test_a_test_key_is_told_by_its_look_and_sends_to_the_test_space_only(server: TestServer, stored: Stored) -> None:
+    live = server.add_source("live shop", protocol="pact")
+    trial = server.add_source("shop under test", protocol="pact", environment="test")
+    assert (live["workspace"], trial["workspace"]) == ("main", "test")
+    assert re.fullmatch("pact_live_[0-9a-f]{32}", live["credentials"]["api_key"])
+    assert re.fullmatch("pact_test_[0-9a-f]{32}", trial["credentials"]["api_key"])
+    event = {"event_type": "only_a_test", "distinct_id": "tester", "dedupe_key": "same", "contact_id": "c-test"}
+    assert post(server, trial, event).status == 202
+    assert post(server, trial, event).json["duplicate"] is True
+    # The same dedupe_key in the other space is no repeat: a test swallows no real event.
+    assert post(server, live, {**event, "event_type": "real"}).json["duplicate"] is False
+    server.wait_until_settled(workspace="test")
+    assert [e["event_type"] for e in stored(live)] == ["real"]
+    assert [e["event_type"] for e in server.api("events", workspace="test", source=trial["id"])["items"]] == [
+        "only_a_test"
+    ]
+    assert stored(trial) == []
+    assert "only_a_test" not in json.dumps(server.api("kpis"))
+    assert trial["id"] not in json.dumps(server.api("books"))
+    assert [s["id"] for s in server.api("sources", workspace="test")["items"]] == [trial["id"]]
+    looked_up = server.api("profiles/lookup", kind="contact_id", value="c-test")
+    assert looked_up["profile_id"] != server.api(
+        "profiles/lookup", workspace="test", kind="contact_id", value="c-test"
+    )["profile_id"]
+
+
+def test_a_page_cannot_pass_for_the_back_end(server: TestServer, stored: Stored) -> None:
+    page = server.add_source("a page", protocol="pact", channel="web", origins="https://acme.example")
+    assert re.fullmatch("pact_pub_[0-9a-f]{32}", page["credentials"]["api_key"])
+    sent = {"event_type": "purchase", "distinct_id": "d", "source": "server"}
+    answer = post(server, page, sent)
+    assert answer.status == 202
+    assert "secret key only" in answer.json["warnings"][0]
+    assert [e["channel"] for e in stored(page)] == ["web"]
+    elsewhere = server.post(
+        "/v1/tracking/events", sent, page["credentials"]["api_key"], {"origin": "https://evil.example"}
+    )
+    assert (elsewhere.status, set(elsewhere.json)) == (403, {"detail"})
+    by_beacon = server.post(
+        f"/v1/tracking/events?api_key={page['credentials']['api_key']}", sent, headers={"origin": "https://acme.example"}
+    )
+    assert by_beacon.status == 202
+
+
+def test_a_key_in_the_body_of_the_seeds_kind_is_seen_on_the_diagnostics(server: TestServer) -> None:
+    """The document's own example has one key for every visitor of the page."""
+    source = server.add_source("static key", protocol="pact", environment="test")
+    for visitor in ("anon-7f3a", "anon-8b2c", "anon-9d4e"):
+        post(server, source, {**AS_PRINTED, "distinct_id": visitor})
+    server.wait_until_settled(workspace="test")
+    [item] = [s for s in server.api("sources", workspace="test")["items"] if s["id"] == source["id"]]
+    assert [(k["dedupe_key"], k["swallowed"]) for k in item["swallowing_keys"]] == [("pageview-pricing-page", 2)]
+    assert all(s["swallowing_keys"] == [] for s in server.api("sources")["items"] if s["id"] == source["id"])

@@ -2,7 +2,8 @@
 
 Tokens: the admin token of the settings, the local token of run/server.json, or one that
 `trackway tokens create` made. A session (cookie) may read; to change something it must also show
-its CSRF token. Which workspace is asked about never comes from the request.
+its CSRF token. Which workspace is asked about never comes from the request; but whoever may ask about
+it may also ask about the test space.
 """
 
 import hmac

@@ -18,6 +18,7 @@ class ServerDesk(Protocol):
     `record` puts events of the native protocol on the log in our own name and returns the verdicts, as
     `POST /v1/events` words them: what the API is told of people takes the road of every event. NotRecorded
     when they cannot be made durable now.
+    `test` is the same desk for the test space; it has no other.
     `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
     """
 
@@ -47,6 +48,8 @@ class ServerDesk(Protocol):
     def record(self) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]: ...
     @property
     def export(self) -> Callable[[Request], Iterator[bytes] | None]: ...
+    @property
+    def test(self) -> "ServerDesk | None": ...
 
 
 class NotRecorded(Exception):

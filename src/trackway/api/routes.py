@@ -25,7 +25,7 @@ from trackway.api.contacts import CONTACT_ROUTES
 from trackway.api.desk import ServerDesk
 from trackway.api.events import EVENT_ROUTES
 from trackway.api.live import stream_live
-from trackway.api.parameters import read_parameters
+from trackway.api.parameters import Parameter, read_parameters
 from trackway.api.paths import SentPath
 from trackway.api.people import PEOPLE_ROUTES
 from trackway.api.privacy import PRIVACY_ROUTES
@@ -66,6 +66,19 @@ API_ROUTES: tuple[ApiRoute, ...] = (
 )
 
 
+# Every route takes it.
+WORKSPACE = Parameter("workspace", "", "`test` asks about the test space instead of the real one")
+
+
+def choose_space(desk: ServerDesk, workspace: str) -> ServerDesk:
+    """The desk of the workspace that the request names; ApiRefusal for any but its own and the test space."""
+    if workspace in ("", desk.workspace):
+        return desk
+    if desk.test is None or workspace != desk.test.workspace:
+        raise ApiRefusal(ApiError.OUT_OF_RANGE, "workspace must be `test`, or not be given", WORKSPACE.name)
+    return desk.test
+
+
 async def answer_request(routes: Mapping[str, ApiRoute], request: Request) -> Response:
     """`routes` are those of one path, by method; HEAD is answered like GET."""
     desk: ServerDesk = request.app.state.desk
@@ -93,7 +106,9 @@ async def answer_request(routes: Mapping[str, ApiRoute], request: Request) -> Re
 
 async def _ask(route: ApiRoute, desk: ServerDesk, request: Request) -> Response:
     who = await _run_in_thread(check_access, desk, request)
-    values = {**read_parameters(request.query_params, route.parameters), **request.path_params}
+    given = dict(read_parameters(request.query_params, (*route.parameters, WORKSPACE)))
+    desk = choose_space(desk, given.pop(WORKSPACE.name))
+    values = {**given, **request.path_params}
     if route.method != "GET":
         values["by"] = who
     if route.takes_body:

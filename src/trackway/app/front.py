@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -39,7 +40,7 @@ from trackway.collect.verdicts import KeyMemory
 from trackway.control.database import State, make_url
 from trackway.control.privacy_requests import Request as PrivacyRequest
 from trackway.control.sources import ensure_own_source, list_sources
-from trackway.control.workspaces import FIRST_WORKSPACE
+from trackway.control.workspaces import FIRST_WORKSPACE, TEST_WORKSPACE
 from trackway.dashboard.routes import make_dashboard_routes
 from trackway.event import Event, Source, Submission
 from trackway.eventlog.embedded import LogReader, LogWriter
@@ -65,7 +66,7 @@ RECORD_SECONDS = 10
 
 
 class Desk(Struct, frozen=True):
-    """What the handlers of API and dashboard work with."""
+    """What the handlers of API and dashboard work with; `test` is the same for the test space."""
 
     settings: Settings
     state: State
@@ -82,6 +83,7 @@ class Desk(Struct, frozen=True):
     show_example: Callable[[Source, str], Example]
     record: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
     export: Callable[[PrivacyRequest], Iterator[bytes] | None]
+    test: "Desk | None" = None
 
 
 class Front:
@@ -94,6 +96,7 @@ class Front:
         self._store = EventStore(find_store_url(self._folder, settings))
         self._reader = LogReader(self._folder.log)
         self.feed = LiveFeed(self._store, FIRST_WORKSPACE)
+        self.test_feed = LiveFeed(self._store, TEST_WORKSPACE)
         self.health = Health(self._folder, self._store)
         self._collector: Collector | None = None
         self._consents: ConsentRoutes | None = None
@@ -124,7 +127,8 @@ class Front:
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
         running = self._folder.read_server() or RunningServer("", 0, 0, "")
         proxies = Proxies(self._settings.trusted_proxies)
-        application.state.desk = Desk(
+        record = partial(self._record, asyncio.get_running_loop())
+        desk = Desk(
             settings=self._settings,
             state=self._state,
             store=self._store,
@@ -138,9 +142,11 @@ class Front:
             proxies=proxies,
             stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
             show_example=show_example,
-            record=partial(self._record, asyncio.get_running_loop()),
+            record=partial(record, FIRST_WORKSPACE),
             export=self._export,
         )
+        test = replace(desk, workspace=TEST_WORKSPACE, feed=self.test_feed, record=partial(record, TEST_WORKSPACE))
+        application.state.desk = replace(desk, test=test)
         keys = KeyRing(self._state)
         keys.load()
         index = await asyncio.to_thread(KeyIndex.open_reader, self._folder.keys)
@@ -173,12 +179,12 @@ class Front:
             self._state.close()
 
     def _record(
-        self, loop: asyncio.AbstractEventLoop, events: Sequence[Mapping[str, Any]]
+        self, loop: asyncio.AbstractEventLoop, workspace: str, events: Sequence[Mapping[str, Any]]
     ) -> Sequence[Mapping[str, Any]]:
         """For handlers, which run in threads: the log belongs to the loop."""
         if self._collector is None:
             raise NotRecorded("the server is stopping")
-        source = ensure_own_source(self._state, FIRST_WORKSPACE)
+        source = ensure_own_source(self._state, workspace)
         body = msgspec.json.encode({"events": events})
         waiting = asyncio.run_coroutine_threadsafe(self._collector.record(NATIVE, source, body), loop)
         try:

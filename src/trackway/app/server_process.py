@@ -59,6 +59,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._front.feed.close()
+        self._front.test_feed.close()
         super().handle_exit(sig, frame)
 
 

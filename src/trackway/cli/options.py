@@ -8,7 +8,7 @@ import click
 
 from trackway.app.folder import Folder
 from trackway.control.database import State, make_url, migrate_state
-from trackway.control.workspaces import ensure_first_workspace
+from trackway.control.workspaces import ensure_first_workspace, ensure_test_workspace
 from trackway.settings import SettingError, Settings, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,4 +42,5 @@ def open_state(data: Path) -> State:
     state = State(make_url(data, read_settings(data).state_url))
     migrate_state(state)
     ensure_first_workspace(state)
+    ensure_test_workspace(state)
     return state

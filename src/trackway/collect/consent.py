@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from trackway.collect.protocol import Foretold, Verdict
-from trackway.control.sources import OWN_SOURCE
+from trackway.control.sources import OWN_SOURCES
 from trackway.event import Event
 from trackway.outcome import Outcome
 from trackway.place_headers import COUNTRY_HEADERS, read_place
@@ -34,7 +34,7 @@ def foretell_storing(verdicts: Sequence[Verdict], policy: Policy, headers: Mappi
 
 def _foretell(verdict: Verdict, policy: Policy, country: str, region: str, signals: tuple[bool, bool]) -> Verdict:
     event = verdict.event
-    if event is None or verdict.outcome is not Outcome.STORED or event.source == OWN_SOURCE or is_record(event):
+    if event is None or verdict.outcome is not Outcome.STORED or event.source in OWN_SOURCES or is_record(event):
         return verdict
     own = tracking_state(said_by(event), event.received_at) if event.consent or event.context else None
     foretold = "nothing" if own == "withdrawn" else ""

@@ -24,6 +24,8 @@ from trackway.event import CHANNELS, Channel, Source
 SHOWN_OF_A_SECRET = 14
 LONGEST_NAME = 200
 OWN_SOURCE = "trackway"
+OWN_TEST_SOURCE = "trackway-test"
+OWN_SOURCES = frozenset({OWN_SOURCE, OWN_TEST_SOURCE})
 PUBLIC_CHANNELS: tuple[Channel, ...] = ("web", "mobile")
 
 
@@ -35,7 +37,8 @@ class CredentialForm(Struct, frozen=True):
     """What a client of one protocol sends to name its source: the field's name and how a key is made.
 
     `of_source` makes it of the source's id and settings, where the dialect has no secret; otherwise
-    it is random. `trusted` says whose key is believed: a back end's, everybody's or nobody's.
+    it is random. `trusted` says whose key is believed: a back end's, everybody's or nobody's; a key
+    that is not may go by a name of its own, `public_field`.
     `defaults` fill in settings that were not given. `test_prefix` is that of a secret key of the test
     space, where the dialect tells it from a live one.
     """
@@ -48,6 +51,10 @@ class CredentialForm(Struct, frozen=True):
     trusted: Literal["back_end", "always", "never"] = "back_end"
     defaults: Mapping[str, Callable[[], str]] = {}
     test_prefix: str = ""
+    public_field: str = ""
+
+    def name_field(self, trusted: bool) -> str:
+        return self.field if trusted else self.public_field or self.field
 
     def trusts(self, channel: str) -> bool:
         return self.trusted == "always" or (self.trusted == "back_end" and channel not in PUBLIC_CHANNELS)
@@ -62,6 +69,13 @@ class CredentialForm(Struct, frozen=True):
 CREDENTIAL_FORMS: dict[str, CredentialForm] = {
     "native": CredentialForm("write_key", "tw_pub_", "tw_secret_"),
     "pact": CredentialForm("api_key", "pact_pub_", "pact_live_", test_prefix="pact_test_"),
+    "clarm": CredentialForm("api_key", "wgt_", "clm_", public_field="widget_id"),
+    "orbee": CredentialForm(
+        "tracker",
+        of_source=lambda source_id, settings: f"{settings['account_id']}/{settings['tracker_id']}",
+        trusted="never",
+        defaults={"account_id": lambda: "1", "tracker_id": lambda: str(secrets.randbelow(9 * 10**8) + 10**8)},
+    ),
     "tracardi": CredentialForm("source_id", of_source=lambda source_id, settings: source_id),
 }
 
@@ -76,6 +90,11 @@ SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "bots": lambda value: value in ("mark", "drop"),
     "environment": lambda value: value in ("live", "test"),
     "trait_priority": lambda value: re.fullmatch(r"-?\d{1,4}", value) is not None,
+    "account_id": lambda value: re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value) is not None,
+    "tracker_id": lambda value: re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value) is not None,
+    "vendors": lambda value: all(vendor.strip() for vendor in value.split(",")),
+    "strict": _is_switch,
+    "success_status": lambda value: value in ("200", "202", "204"),
     "bridge": lambda value: all(part in ("rest", "webhook", "redirect") for part in value.split(",")),
     "redirect_to": lambda value: re.fullmatch(r"https?://[!-~]+", value) is not None,
     "redirect_event_type": lambda value: re.fullmatch(r"\S.{0,199}", value) is not None,
@@ -183,7 +202,7 @@ def add_source(
             f"there is already a source named {name!r}, or with the id {source_id!r}, or with the same {form.field}"
         ) from None
     source = Source(id=source_id, workspace=workspace, name=name, protocol=protocol, channel=channel, settings=kept)
-    return AddedSource(source, {form.field: key})
+    return AddedSource(source, {form.name_field(trusted): key})
 
 
 def issue_key(state: State, source_id: str) -> str:
@@ -202,9 +221,10 @@ def issue_key(state: State, source_id: str) -> str:
 def ensure_own_source(state: State, workspace: str = FIRST_WORKSPACE) -> Source:
     """The source of what Trackway itself records: contacts, accounts, consent. It has no key that anyone holds."""
     for source in list_sources(state, workspace):
-        if source.id == OWN_SOURCE:
+        if source.id in OWN_SOURCES:
             return source
-    added = add_source(state, "Trackway", "native", "api", {"source_id": OWN_SOURCE}, workspace)
+    own = OWN_TEST_SOURCE if workspace == TEST_WORKSPACE else OWN_SOURCE
+    added = add_source(state, "Trackway", "native", "api", {"source_id": own}, workspace)
     for key in added.credentials.values():
         revoke_key(state, key)
     return added.source
@@ -224,7 +244,7 @@ def _credential_row(key: str, source_id: str, form: CredentialForm, trusted: boo
     return {
         "digest": digest_key(key),
         "source": source_id,
-        "field": form.field,
+        "field": form.name_field(trusted),
         "trusted": trusted,
         "shown": key[:SHOWN_OF_A_SECRET] + "…" if secret else key,
         "created_at": now_ms(),

@@ -1,6 +1,11 @@
-"""Workspaces: a customer of ours, what is done with addresses in it, its hashing key."""
+"""Workspaces: a customer of ours, what is done with addresses in it, its hashing key.
+
+`test` is the test space: sources of `environment=test` send there, and nothing of it meets the people
+and figures of any other workspace.
+"""
 
 import secrets
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import insert, select, update
@@ -10,6 +15,7 @@ from trackway.control.database import State, bump_version
 from trackway.control.tables import CONFIGURATION, WORKSPACES
 
 FIRST_WORKSPACE = "main"
+TEST_WORKSPACE = "test"
 IP_MODES = ("full", "truncated", "hashed", "dropped")
 
 
@@ -27,15 +33,27 @@ def ensure_first_workspace(state: State) -> None:
         if connection.execute(select(WORKSPACES.c.id)).first() is not None:
             return
         connection.execute(insert(CONFIGURATION).values(name="version", value=1))
-        connection.execute(
-            insert(WORKSPACES).values(
-                id=FIRST_WORKSPACE,
-                name="Main",
-                ip_mode="truncated",
-                hash_key=secrets.token_bytes(32),
-                created_at=now_ms(),
-            )
-        )
+        connection.execute(insert(WORKSPACES).values(**_new_workspace(FIRST_WORKSPACE, "Main", "truncated")))
+
+
+def ensure_test_workspace(state: State) -> None:
+    """The test space, made when it is not there yet; it keeps of addresses what the first workspace does."""
+    with state.write() as connection:
+        modes = {row.id: row.ip_mode for row in connection.execute(select(WORKSPACES.c.id, WORKSPACES.c.ip_mode))}
+        if TEST_WORKSPACE not in modes:
+            made = _new_workspace(TEST_WORKSPACE, "Test space", modes.get(FIRST_WORKSPACE, "truncated"))
+            connection.execute(insert(WORKSPACES).values(**made))
+            bump_version(connection)
+
+
+def _new_workspace(workspace: str, name: str, ip_mode: str) -> dict[str, Any]:
+    return {
+        "id": workspace,
+        "name": name,
+        "ip_mode": ip_mode,
+        "hash_key": secrets.token_bytes(32),
+        "created_at": now_ms(),
+    }
 
 
 def list_workspaces(state: State) -> list[Workspace]:

@@ -33,6 +33,7 @@ class Example(Protocol):
 class ServerDesk(Protocol):
     """`show_example` gives it for a source and a key. `stages` are (name, says, fills, …) of the pipeline's STAGES.
 
+    `test` is the same desk for the test space; it has no other.
     `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
     """
 
@@ -56,5 +57,7 @@ class ServerDesk(Protocol):
     def show_example(self) -> Callable[[Source, str], Example]: ...
     @property
     def export(self) -> Callable[[Request], Iterator[bytes] | None]: ...
+    @property
+    def test(self) -> "ServerDesk | None": ...
     @property
     def proxies(self) -> TrustedProxies: ...

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from msgspec.structs import replace
 
 from trackway.control.pii import DROP, LONGEST_PATH, ROOTS, TITLE, Finding, split_rules
-from trackway.control.sources import OWN_SOURCE
+from trackway.control.sources import OWN_SOURCES
 from trackway.event import Event, Row
 from trackway.pipeline.desk import Desk
 from trackway.pipeline.knowledge.personal_values import find_personal
@@ -82,7 +82,7 @@ def look_for_pii(rows: Sequence[Row]) -> list[Finding]:
 
 
 def _look_at(event: Event) -> Iterator[Finding]:
-    if event.source == OWN_SOURCE:
+    if event.source in OWN_SOURCES:
         return
     seen: set[tuple[str, str]] = set()
     for path, text in islice(_list_texts(event), MOST_VALUES):

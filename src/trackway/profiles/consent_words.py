@@ -8,7 +8,7 @@ The table of words: docs/reference/consent.md.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from trackway.control.sources import OWN_SOURCE
+from trackway.control.sources import OWN_SOURCES
 from trackway.event import Event
 from trackway.event_types import RECORD_TYPES
 from trackway.profiles.policies import State
@@ -146,7 +146,7 @@ def said_by(event: Event) -> list[Statement]:
 
 def is_record(event: Event) -> bool:
     """What an operator or their CRM says of a contact is a record of theirs, not the tracking of a visitor."""
-    if event.source == OWN_SOURCE:
+    if event.source in OWN_SOURCES:
         return event.event_type != CONSENT_UPDATED
     return event.trusted and event.event_type in RECORD_TYPES
 

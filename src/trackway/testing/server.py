@@ -111,11 +111,11 @@ class TestServer:
             )
         return done.stdout
 
-    def wait_until_settled(self, patience_s: float = 30.0) -> dict[str, Any]:
-        """Until nothing is in flight; the books."""
+    def wait_until_settled(self, patience_s: float = 30.0, **query: Any) -> dict[str, Any]:
+        """Until nothing is in flight; the books. `workspace="test"` asks for those of the test space."""
         deadline = time.monotonic() + patience_s
         while True:
-            books: dict[str, Any] = self.api("books")
+            books: dict[str, Any] = self.api("books", **query)
             if all(source["in_flight"] == 0 for source in books["sources"]):
                 return books
             if time.monotonic() > deadline:

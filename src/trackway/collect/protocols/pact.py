@@ -40,10 +40,10 @@ def find_key(request: Request) -> str:
 def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
     """One event, a list, or `{"events": [...]}`."""
     split = split_body(body, limits)
-    return parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission))
+    return parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, source))
 
 
-def _read_item(item: Item, submission: Submission) -> dict[str, Any]:
+def _read_item(item: Item, submission: Submission, source: Source) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "event_type": item.text("event_type", LONGEST_TYPE, required=True),
         "anonymous_id": item.text("distinct_id"),
@@ -67,7 +67,11 @@ def _read_item(item: Item, submission: Submission) -> dict[str, Any]:
     if channel:
         if channel not in CHANNELS:
             raise refuse(Reason.OUT_OF_RANGE, f"source must be one of {', '.join(CHANNELS)}", field=f"{item.at}source")
-        fields["channel"] = channel
+        if submission.trusted:
+            fields["channel"] = channel
+        elif channel != source.channel:
+            # Whoever reads a page's key could else pass for the back end.
+            item.warnings.append(f"source {channel} is believed with a secret key only; it counts as {source.channel}")
     return fields
 
 
@@ -115,7 +119,7 @@ def _word_rejection(rejection: Rejection) -> Mapping[str, object]:
 
 
 def refuse_all(rejection: Rejection, source: Source | None, request: Request | None) -> Reply:
-    if rejection.status in (401, 403, 405, 413, 415, 503, 507):
+    if rejection.status in (401, 403, 405, 413, 415, 429, 503, 507):
         return json_reply(rejection.status, {"detail": rejection.message})
     return json_reply(rejection.status, {"detail": [_word_rejection(rejection)]})
 

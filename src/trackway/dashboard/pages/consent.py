@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trackway.control.sources import OWN_SOURCE, list_sources
+from trackway.control.sources import OWN_SOURCES, list_sources
 from trackway.dashboard.charts import draw_shares
 from trackway.dashboard.page import Answer, Page, Question, ShownAgain
 from trackway.dashboard.policy_words import (
@@ -82,7 +82,7 @@ def show_consent(question: Question, answer: Answer) -> Mapping[str, Any]:
     desk = question.desk
     versions = list_policy_versions(desk.state, desk.workspace)
     rules = versions[0].rules
-    names = {source.id: source.name for source in list_sources(desk.state, desk.workspace) if source.id != OWN_SOURCE}
+    names = {source.id: source.name for source in list_sources(desk.state, desk.workspace) if source.id not in OWN_SOURCES}
     test = answer["test"]
     return {
         "rules": [describe_rule(rule, names) for rule in rules[:SHOWN_RULES]],
