@@ -7,9 +7,10 @@ trait `plan` that every other dialect writes too.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# Parts of a profile that events and mappings may write.
-ROOTS = ("data", "traits", "ids", "stats", "segments", "interests", "consents", "aux", "misc", "trash")
-TREES = tuple(root for root in ROOTS if root != "traits")
+from trackway.control.tracardi_templates import TARGETS
+
+# Parts of a profile that traits stand in; Trackway's own visits in `metadata`.
+ROOTS = (*TARGETS, "metadata")
 VISITS, VIEWS, COUNTERS = "stats.visits", "stats.views", "stats.counters"
 VISIT_NOW = "metadata.time.visit.current"
 CARD_NUMBER = "data.identifier.credit_card"
@@ -24,14 +25,14 @@ _NAMED_BY = {"data.identifier.pk": "user_id", "data.identifier.id": "merge_key",
 def name_trait(path: str) -> str:
     """The trait that keeps what stands at a path of the profile."""
     head, _, rest = path.partition(".")
-    plain = head == "traits" and rest and rest.partition(".")[0] not in (*ROOTS, "metadata")
+    plain = head == "traits" and rest and rest.partition(".")[0] not in ROOTS
     return rest if plain else path
 
 
 def place_trait(name: str) -> str:
     """The path at which a trait stands in the profile."""
     head = name.partition(".")[0]
-    return name if head in (*ROOTS, "metadata") else f"traits.{name}"
+    return name if head in ROOTS else f"traits.{name}"
 
 
 def flatten(path: str, value: Any) -> Iterable[tuple[str, Any]]:
