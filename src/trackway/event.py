@@ -211,6 +211,11 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         int, text("Amount of a purchase or conversion in ten-thousandths of the currency's unit; 0 for none", PIPELINE)
     ] = 0
     currency: Annotated[str, text("ISO 4217 code of revenue", PIPELINE)] = ""
+    plan_version: Annotated[
+        int,
+        text("Version of the tracking plan's entry it was checked by, in modes mark and reject; 0 for none", PIPELINE),
+    ] = 0
+    plan_errors: Annotated[str, text("What it breaks of that entry, in words; empty when nothing", PIPELINE)] = ""
 
 
 class LogPlace(Struct, frozen=True, array_like=True, order=True, gc=False):

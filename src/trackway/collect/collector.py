@@ -22,6 +22,7 @@ from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import Limits
 from trackway.collect.paths import Match, Paths
+from trackway.collect.plan import check_plan
 from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Verdict
 from trackway.collect.verdicts import KeyMemory
 from trackway.control.sources import KeyHolder
@@ -184,7 +185,8 @@ class Collector:
         origin = submission.headers.get("origin", "")
         if not allows_origin(source, origin):
             raise refuse(Reason.ORIGIN_NOT_ALLOWED, f"the origin {origin[:200]!r} is not in the source's list origins")
-        return protocol.parse(submission, body, source, self._limits)
+        parsed = protocol.parse(submission, body, source, self._limits)
+        return check_plan(parsed, self._keys.find_plan(source.workspace))
 
     async def take_again(self, submission: Submission, parsed: Parsed) -> list[Verdict]:
         """Put a submission into the log once more, for the items of `parsed` that are events. Refused as `record`."""

@@ -1,10 +1,11 @@
-"""Whose key is this: sources, keys and consent policies in force, kept in memory and renewed when they change."""
+"""Whose key is this: sources, keys, consent policies and plans in force, kept in memory and renewed when they change."""
 
 import asyncio
 import hashlib
 from collections.abc import Mapping
 
 from trackway.control.database import State, read_version
+from trackway.control.plans import EMPTY_PLAN, Plan, read_plans
 from trackway.control.sources import KeyHolder, read_key_holders
 from trackway.profiles.policies import Policy
 from trackway.profiles.policy_versions import read_policies
@@ -22,6 +23,7 @@ class KeyRing:
         self._holders: dict[str, KeyHolder] = {}
         self._by_key: dict[str, KeyHolder] = {}
         self.policies: Mapping[str, Policy] = {}
+        self._plans: Mapping[str, Plan] = {}
         self._version = -1
         self._asked_at = 0.0
         self._asking = asyncio.Lock()
@@ -32,8 +34,12 @@ class KeyRing:
         if version != self._version:
             self._holders = read_key_holders(self._state)
             self.policies = read_policies(self._state)
+            self._plans = read_plans(self._state)
             self._by_key = {}
             self._version = version
+
+    def find_plan(self, workspace: str) -> Plan:
+        return self._plans.get(workspace, EMPTY_PLAN)
 
     async def find(self, protocol: str, key: str) -> KeyHolder | None:
         """Whose key of this protocol it is; None when there is no such key."""

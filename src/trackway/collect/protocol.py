@@ -52,12 +52,14 @@ class Request(Struct, frozen=True, kw_only=True):
 class Parsed(Struct, frozen=True):
     """What a request holds: each event or the reason why it is none, in the order sent.
 
-    `single` says that one bare event was sent, which some dialects answer differently.
+    `single` says that one bare event was sent, which some dialects answer differently. Where `all_or_nothing`, one
+    event that the tracking plan refuses refuses the whole request.
     """
 
     items: Sequence[Event | Rejection]
     single: bool = False
     warnings: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    all_or_nothing: bool = False
 
     @property
     def events(self) -> list[Event]:

@@ -50,12 +50,20 @@ class InForce(Struct, frozen=True):
     compiled: CompiledSchema
 
 
+class Broken(Struct, frozen=True):
+    """The entry that an event breaks, and how."""
+
+    entry: PlanEntry
+    violations: Sequence[Violation]
+
+
 class Plan:
     """The entries of one workspace that are in force."""
 
     def __init__(self, entries: Iterable[InForce] = ()) -> None:
         self._entries = {(each.entry.event_type, each.entry.source): each for each in entries}
-        self.refuses = any(each.entry.mode != "observe" for each in self._entries.values())
+        # Whether there is anything of which a sender is told.
+        self.answers = any(each.entry.mode != "observe" for each in self._entries.values())
 
     def __bool__(self) -> bool:
         return bool(self._entries)
@@ -64,11 +72,11 @@ class Plan:
         """The source's own entry, else the one for all sources."""
         return self._entries.get((event_type, source)) or self._entries.get((event_type, EVERY_SOURCE))
 
-    def check(self, event: Event) -> tuple[InForce, list[Violation]] | None:
-        """The entry the event breaks, and how; None when it breaks none."""
-        entry = self.find(event.event_type, event.source)
-        violations = entry.compiled.check(event) if entry else None
-        return (entry, violations) if entry and violations else None
+    def check(self, event: Event) -> "Broken | None":
+        """What the event breaks; None when nothing."""
+        found = self.find(event.event_type, event.source)
+        violations = found.compiled.check(event) if found else ()
+        return Broken(found.entry, violations) if found and violations else None
 
 
 EMPTY_PLAN = Plan()

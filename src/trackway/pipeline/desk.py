@@ -10,6 +10,8 @@ from typing import Literal, Protocol, get_args
 
 from msgspec import Struct, field
 
+from trackway.control.plan_schemas import Violation
+from trackway.control.plans import EMPTY_PLAN, Plan, PlanEntry
 from trackway.event import Event, Source
 from trackway.outcome import Reason
 from trackway.pipeline.knowledge.bots import Bots
@@ -115,6 +117,20 @@ class NobodyErased:
         return False
 
 
+class PlanWatch(Protocol):
+    """What events break of the tracking plan; `pipeline.plan.PlanWatch` within a batch."""
+
+    def note(self, event: Event, entry: PlanEntry, violations: Sequence[Violation]) -> None:
+        """The event breaks this of the entry."""
+
+
+class NobodyWatches:
+    """For looking at one event by itself."""
+
+    def note(self, event: Event, entry: PlanEntry, violations: Sequence[Violation]) -> None:
+        pass
+
+
 class Knowledge(Struct, frozen=True):
     """The loaded look-ups. Made once per process by `load_knowledge`; not for several threads."""
 
@@ -147,6 +163,8 @@ class Desk(Struct, frozen=True, kw_only=True):
     consents: ConsentStates = NothingSaid()
     tombstones: ErasedPeople = NobodyErased()
     pii_rules: Mapping[str, str] = field(default_factory=dict)
+    plan: Plan = EMPTY_PLAN
+    watch: PlanWatch = NobodyWatches()
 
     def __post_init__(self) -> None:
         """ValueError for an ip_mode that does not exist: better no event than an address kept by mistake."""

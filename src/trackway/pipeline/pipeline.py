@@ -5,6 +5,7 @@
 * what was erased comes first: it must not come back, not even as a duplicate;
 * duplicates next: nothing is worth doing for an event that is not kept;
 * then bots, because a source may drop them, which spares the rest;
+* the tracking plan is about what was sent, so it is looked at before anything is taken away;
 * the visitor's key is hashed from the whole address and the place is looked up with it, so both
   come before the address is cut;
 * device and campaign are read next, while user agent and query are there: where consent is
@@ -36,6 +37,7 @@ from trackway.pipeline import (
     people,
     pii,
     places,
+    plan,
     referrers,
     visitors,
 )
@@ -60,6 +62,7 @@ STAGES: tuple[Stage, ...] = (
         duplicates.drop_duplicate,
     ),
     Stage("mark_bot", "Names the bot that sent it; drops it where the source says so", bots.FILLS, bots.mark_bot),
+    Stage("check_plan", "Compares it with the tracking plan of its type", plan.FILLS, plan.check_plan),
     Stage("name_visitor", "Says whose events make up a session", visitors.FILLS, visitors.name_visitor),
     Stage(
         "note_likeness",

@@ -317,7 +317,8 @@ def _gather_traits(
 ) -> None:
     said: dict[tuple[bytes, str], Register] = {}
     for event in events:
-        if event.traits:
+        # An event that breaks the tracking plan says nothing of its person.
+        if event.traits and not event.plan_errors:
             node = read_profile_id(event.profile_key)
             for name, register in read_registers(event.traits, _make_evidence(event, sources)).items():
                 key = (node, name)
@@ -338,6 +339,8 @@ def _gather_accounts(
             key_of_stay = (read_profile_id(event.profile_key), event.account_id)
             stay = Stay(event.occurred_at, event.occurred_at, event.event_id)
             stays[key_of_stay] = join_stays(stays.get(key_of_stay), stay)
+        if event.plan_errors:
+            continue
         for name, register in read_registers(event.account_traits, _make_evidence(event, sources)).items():
             key = (event.workspace, event.account_id, name)
             said[key] = merge(said[key], register) if key in said else register

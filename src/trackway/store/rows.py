@@ -32,6 +32,7 @@ TEXT_COLUMNS = {name: f"{name}_text" for name in OBJECT_FIELDS}
 PROFILE_FIELDS = ("profile_key", "profile_id")
 NO_PROFILE = "00000000-0000-0000-0000-000000000000"
 MONEY_FIELDS = ("revenue",)
+NUMBER_FIELDS = ("plan_version",)
 MONEY_PARTS = 10_000
 PLACE_COLUMNS = ("log_segment", "log_record", "log_index")
 PLAIN_FIELDS = tuple(name for name in Event.__struct_fields__ if name not in TEXT_COLUMNS)
@@ -111,6 +112,8 @@ def encode_overrides(rows: Sequence[OverrideRow]) -> bytes:
 def _make_column(name: str, values: Sequence[Any]) -> Column:
     if name in TIME_FIELDS:
         return make_number_column(name, TIME, values)
+    if name in NUMBER_FIELDS:
+        return make_number_column(name, "UInt32", values)
     if name == "trusted":
         return make_bool_column(name, values)
     if name in MONEY_FIELDS:

@@ -24,6 +24,7 @@ GROUPS = (
     Group("Who", ("profile_id", "user_id", "contact_id", "account_id", "anonymous_id", "session_id", "visitor_key",
                   "weak_key", "profile_key", "bot")),
     Group("Consent", ("stored_as", "consent_rule")),
+    Group("Tracking plan", ("plan_version", "plan_errors")),
     Group("Came from", ("referrer", "referrer_class", "referrer_name", "referrer_host", "utm_source", "utm_medium",
                         "utm_campaign", "utm_term", "utm_content", "click_id_kind", "click_id")),
     Group("Place and device", ("country", "region", "city", "time_zone", "place_rule", "ip", "browser",
@@ -88,6 +89,8 @@ def _is_told(event: Mapping[str, Any], name: str) -> bool:
 def _say(value: str | bool | float) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
     return value if isinstance(value, str) else f"{value:,.2f}"
 
 
