@@ -47,6 +47,15 @@ def test_a_hashed_address_is_the_same_for_one_workspace_and_another_for_the_next
 
 
 @pytest.mark.parametrize("mode", IP_MODES)
+def test_a_senders_hash_of_the_address_stays_where_addresses_do(make_event, make_desk, mode):
+    event = make_event(context={"address_hash": "a1", "user_agent_hash": "b1"})
+
+    kept = cut_ip(event, make_desk(ip_mode=mode)).context
+
+    assert kept == ({"address_hash": "a1"} if mode == "full" else {}) | {"user_agent_hash": "b1"}
+
+
+@pytest.mark.parametrize("mode", IP_MODES)
 @pytest.mark.parametrize("given", ["203.0.113.77", IPV6, "nonsense"])
 def test_cutting_twice_is_cutting_once(make_event, make_desk, mode, given):
     once = cut_ip(make_event(ip=given), make_desk(ip_mode=mode))

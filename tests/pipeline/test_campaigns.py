@@ -2,8 +2,9 @@
 
 import pytest
 
+from trackway.campaign_words import CLICK_ID_KINDS
 from trackway.pipeline.campaigns import FILLS, read_campaign
-from trackway.pipeline.knowledge.queries import CLICK_ID_KINDS, LONGEST_VALUE
+from trackway.pipeline.knowledge.queries import LONGEST_VALUE
 
 SITE = "https://shop.example.com/landing?"
 
@@ -73,6 +74,27 @@ def test_an_address_without_a_query_leaves_the_event_as_it_is(make_event, make_d
     event = make_event(url=url)
 
     assert read_campaign(event, make_desk()) == event
+
+
+@pytest.mark.parametrize(
+    ("query", "beside", "said"),
+    [
+        pytest.param("", {"utm_source": "fb", "gclid": "1"}, {"utm_source": "fb", "click_id_kind": "gclid", "click_id": "1"}, id="beside a bare address"),
+        pytest.param("a=1", {"UTM_Source": " fb&co+ü "}, {"utm_source": "fb&co+ü"}, id="not decoded a second time"),
+        pytest.param("utm_source=news", {"utm_source": "fb", "utm_medium": "paid"}, {"utm_source": "news"}, id="the address names the campaign"),
+        pytest.param("utm_source=news", {"fbclid": "f"}, {"utm_source": "news", "click_id_kind": "fbclid", "click_id": "f"}, id="campaign of one, click of the other"),
+        pytest.param("gclid=g", {"fbclid": "f", "utm_term": "x"}, {"click_id_kind": "gclid", "click_id": "g", "utm_term": "x"}, id="the address names the click"),
+        pytest.param("", {"trc_mcmp_id": "1", "trc_mag_id": 2, "trc_mad_id": "3"}, {"utm_campaign": "1", "utm_term": "2", "utm_content": "3"}, id="Tracify at Meta"),
+        pytest.param("trc_gcmp_id=1&trc_gag_id=2&trc_gad_id=3&utm_campaign=may", {}, {"utm_campaign": "may", "utm_term": "2", "utm_content": "3"}, id="Tracify at Google, in the address"),
+        pytest.param("", {"utm_source": ["fb"], "utm_medium": {"a": 1}, "utm_term": None, "utm_content": True}, {}, id="what is no text says nothing"),
+        pytest.param("", ["utm_source"], {}, id="no object says nothing"),
+        pytest.param("", {"utm_source": "\ud800"}, {"utm_source": "?"}, id="a lone surrogate"),
+    ],
+)  # fmt: skip
+def test_parameters_beside_the_address(make_event, make_desk, query, beside, said):
+    event = read_campaign(make_event(url=(SITE + query).rstrip("?"), context={"url_parameters": beside}), make_desk())
+
+    assert {name: getattr(event, name) for name in FILLS if getattr(event, name)} == said
 
 
 def test_a_path_alone_may_carry_a_campaign(make_event, make_desk):

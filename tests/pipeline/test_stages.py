@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trackway.campaign_words import CAMPAIGN_NAMES, CLICK_ID_KINDS
 from trackway.event import Event
 from trackway.pipeline import addresses, bots, campaigns, devices, money, people, places, referrers, visitors
 from trackway.pipeline.desk import IP_MODES, Dropped
-from trackway.pipeline.knowledge.queries import CAMPAIGN_NAMES, CLICK_ID_KINDS
 from trackway.place_headers import COUNTRY_HEADERS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "pipeline.md"
@@ -96,6 +96,7 @@ def test_a_whole_event_comes_out_with_every_field_filled(make_event, make_desk):
         "time_zone": "Europe/Berlin",
         "place_rule": "time_zone",
         "ip": "203.0.113.0",
+        "context": {"time_zone": "Europe/Berlin"},
         "browser": "Firefox",
         "browser_version": "133",
         "os": "Linux",

@@ -53,3 +53,39 @@ def test_a_new_salt_cuts_the_tie(make_event, make_desk):
     after = name_visitor(event, make_desk(visitor_salt=b"2" * 32))
 
     assert before.visitor_key != after.visitor_key
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param({"session": "s1"}, {"session": "s1", "address": "a2"}, True, id="address and browser together first"),
+        pytest.param({"session": "s1"}, {"session": "s2"}, False, id="two browsers"),
+        pytest.param({"address": "a1", "browser": "b1"}, {"address": "a1", "browser": "b1"}, True, id="a hash of each"),
+        pytest.param({"address": "a1", "browser": "b1"}, {"address": "a1", "browser": "b2"}, False, id="another browser there"),
+        pytest.param({"address": "a1"}, {"address": "a1"}, True, id="the address alone, as without hashes"),
+        pytest.param({"address": "a1"}, {"address": "a2"}, False, id="two addresses"),
+    ],
+)  # fmt: skip
+def test_hashes_stand_for_address_and_browser(make_event, make_desk, one, other, same):
+    def make_key(session="", address="", browser=""):
+        context = {"address_hash": address, "user_agent_hash": browser}
+        event = make_event(
+            identifiers={"session_hash": [session]} if session else {},
+            context={name: value for name, value in context.items() if value},
+        )
+        return name_visitor(event, make_desk()).visitor_key
+
+    assert re.fullmatch(r"d:[0-9a-f]{16}", make_key(**one))
+    assert (make_key(**one) == make_key(**other)) is same
+
+
+def test_a_browser_alone_is_nobody(make_event, make_desk):
+    assert name_visitor(make_event(context={"user_agent_hash": "b1"}), make_desk()).visitor_key == ""
+    assert name_visitor(make_event(context={"address_hash": ["a1"]}), make_desk()).visitor_key == ""
+
+
+def test_the_address_itself_comes_before_hashes_of_one(make_event, make_desk):
+    seen = {"ip": "203.0.113.7", "user_agent": "Firefox"}
+    plain, hashed = make_event(**seen), make_event(**seen, identifiers={"session_hash": ["s1"]})
+
+    assert name_visitor(plain, make_desk()).visitor_key == name_visitor(hashed, make_desk()).visitor_key

@@ -13,18 +13,25 @@ from msgspec.structs import replace
 from trackway.event import Event
 from trackway.pipeline.desk import Desk
 
-FILLS = ("ip",)
+FILLS = ("ip", "context")
 
 # A visitor sends several events; cutting an address anew takes ten times as long as remembering it.
 CACHED_ADDRESSES = 8192
 
+ADDRESS_HASH = "address_hash"
 HASHED_PREFIX = "h:"
 _HASHED_LENGTH = len(HASHED_PREFIX) + 16
 _KEPT_OF_IPV6 = 0xFFFF_FFFF_FFFF << 80
 
 
 def cut_ip(event: Event, desk: Desk) -> Event:
-    """`ip` as the mode leaves it; a text that is no address becomes empty in every mode."""
+    """`ip` as the mode leaves it; a text that is no address becomes empty in every mode.
+
+    A hash of the address that a sender gave (`context.address_hash`) stays in the mode `full` only: without a
+    key, the address behind it is found by trying.
+    """
+    if desk.ip_mode != "full" and ADDRESS_HASH in event.context:
+        event = replace(event, context={k: v for k, v in event.context.items() if k != ADDRESS_HASH})
     kept = cut_address(event.ip, desk.ip_mode, desk.ip_key) if event.ip else ""
     return event if kept == event.ip else replace(event, ip=kept)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from trackway.campaign_words import CLICK_IDS
 from trackway.event import Event
 from trackway.pipeline.desk import Desk
-from trackway.pipeline.knowledge.queries import CLICK_IDS
 from trackway.pipeline.visitors import name_of_the_day
 
 ANONYMOUS = "anonymous"

@@ -4,9 +4,9 @@ import re
 
 from msgspec.structs import replace
 
+from trackway.campaign_words import CLICK_IDS
 from trackway.event import Event
 from trackway.pipeline.desk import Desk
-from trackway.pipeline.knowledge.queries import CLICK_IDS
 from trackway.pipeline.knowledge.referrers import Referrer
 from trackway.pipeline.knowledge.web_addresses import tidy_host
 

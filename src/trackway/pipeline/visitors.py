@@ -31,11 +31,24 @@ def name_visitor(event: Event, desk: Desk) -> Event:
 def name_of_the_day(event: Event, desk: Desk) -> str:
     """`d:` and 16 hex digits: a hash, keyed with the day's salt, of day, source, address and user agent.
 
-    The salt is thrown away after its day, so that nobody can be followed from one day to the next. Empty when
-    neither address nor user agent is known: strangers are not one visitor.
+    The salt is thrown away after its day, so that nobody can be followed from one day to the next. Where a
+    back end passes on hashes instead of the address (Tracify's classes 2 to 4), these stand for it. Empty when
+    none of all that is known: strangers are not one visitor.
     """
-    if not (event.ip or event.user_agent):
+    address, user_agent = (event.ip, event.user_agent) if event.ip or event.user_agent else _read_hashes(event)
+    if not (address or user_agent):
         return ""
     day = event.occurred_at // DAY_MS
-    seen = f"{day}\0{event.source}\0{event.ip}\0{event.user_agent}".encode("utf-8", "surrogatepass")
+    seen = f"{day}\0{event.source}\0{address}\0{user_agent}".encode("utf-8", "surrogatepass")
     return "d:" + blake2b(seen, digest_size=8, key=desk.visitor_salt).hexdigest()
+
+
+def _read_hashes(event: Event) -> tuple[str, str]:
+    """The hash of address and browser together, else one of each. A browser alone is that of millions."""
+    both = event.identifiers.get("session_hash")
+    if both:
+        return both[0], ""
+    address, browser = (event.context.get(name) for name in ("address_hash", "user_agent_hash"))
+    if not isinstance(address, str):
+        return "", ""
+    return address, browser if isinstance(browser, str) else ""

@@ -1,62 +1,21 @@
 """Query of an address -> campaign fields and advertising click id, never an error.
 
-Knowledge: the parameter names of Google's campaign tagging, of Matomo's (mtm_, pk_) and of the
-advertising networks' click ids. It deliberately keeps no other parameter: what a site puts into
-its addresses is its own business.
+It deliberately keeps no parameter but those of `campaign_words`: what a site puts into its addresses is
+its own business.
 """
 
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from trackway.campaign_words import CAMPAIGN_NAMES, CAMPAIGN_PARAMETERS, CLICK_ID_KINDS
 
 CACHED_QUERIES = 4096
 LONGEST_VALUE = 500
 
 _CONTROLS = dict.fromkeys([*range(32), 127])
-
-CAMPAIGN_NAMES: dict[str, tuple[str, ...]] = {
-    "source": ("utm_source", "mtm_source", "pk_source"),
-    "medium": ("utm_medium", "mtm_medium", "pk_medium"),
-    "campaign": ("utm_campaign", "mtm_campaign", "pk_campaign", "pk_cpn"),
-    "term": ("utm_term", "mtm_keyword", "mtm_kwd", "pk_keyword", "pk_kwd"),
-    "content": ("utm_content", "mtm_content", "pk_content"),
-}
-
-
-class ClickIdKind(Struct, frozen=True):
-    """`ads_only`: the network adds it to paid clicks alone, so that it proves an advertisement.
-
-    `from_class` and `from_name` say where such a click comes from when the referrer is missing.
-    """
-
-    name: str
-    network: str
-    ads_only: bool
-    from_class: str = ""
-
-
-# In order of precedence when an address carries several: what proves an advertisement comes first.
-CLICK_ID_KINDS: tuple[ClickIdKind, ...] = (
-    ClickIdKind("gclid", "Google Ads", True),
-    ClickIdKind("gbraid", "Google Ads", True),
-    ClickIdKind("wbraid", "Google Ads", True),
-    ClickIdKind("dclid", "Google Display & Video 360", True),
-    ClickIdKind("msclkid", "Microsoft Advertising", True),
-    ClickIdKind("yclid", "Yandex Direct", True),
-    ClickIdKind("ttclid", "TikTok Ads", True),
-    ClickIdKind("twclid", "X Ads", True),
-    ClickIdKind("li_fat_id", "LinkedIn Ads", True),
-    ClickIdKind("rdt_cid", "Reddit Ads", True),
-    ClickIdKind("sccid", "Snap Ads", True),
-    ClickIdKind("qclid", "Quora Ads", True),
-    ClickIdKind("ndclid", "Nextdoor Ads", True),
-    ClickIdKind("tblci", "Taboola", True),
-    ClickIdKind("dicbo", "Outbrain", True),
-    # Added to every link that leaves the network, paid or not.
-    ClickIdKind("fbclid", "Meta", False, "social"),
-    ClickIdKind("epik", "Pinterest", False, "social"),
-)
 
 
 class Campaign(Struct, frozen=True):
@@ -70,9 +29,16 @@ class Campaign(Struct, frozen=True):
     click_id_kind: str = ""
     click_id: str = ""
 
+    def otherwise(self, other: "Campaign") -> "Campaign":
+        """What `other` says of the campaign where this says nothing of one, and of the click id likewise.
 
-CLICK_IDS = {kind.name: kind for kind in CLICK_ID_KINDS}
-_WANTED = frozenset(CLICK_IDS).union(*CAMPAIGN_NAMES.values())
+        Campaigns are never mixed: the source of one with the medium of another is nobody's.
+        """
+        named = self if self.source or self.medium or self.campaign or self.term or self.content else other
+        clicked = self if self.click_id else other
+        return replace(named, click_id_kind=clicked.click_id_kind, click_id=clicked.click_id)
+
+
 NO_CAMPAIGN = Campaign()
 
 
@@ -88,7 +54,11 @@ def _read_query(query: str) -> Campaign:
     said: dict[str, str] = {}
     for name, value in parse_qsl(query, errors="replace"):
         name = name.lower()
-        if name in _WANTED and name not in said and (value := value.translate(_CONTROLS).strip()[:LONGEST_VALUE]):
+        if (
+            name in CAMPAIGN_PARAMETERS
+            and name not in said
+            and (value := value.translate(_CONTROLS).strip()[:LONGEST_VALUE])
+        ):
             said[name] = value
     if not said:
         return NO_CAMPAIGN
