@@ -5,7 +5,7 @@ import time
 import pytest
 
 from trackway.event import Event, LogPlace, Row
-from trackway.pipeline.knowledge.personal_values import find_personal
+from trackway.control.personal_values import find_personal
 from trackway.pipeline.pii import SAMPLED_EVENTS, look_for_pii
 
 FOUND = [

@@ -16,7 +16,7 @@ from trackway.control.pii import DROP, LONGEST_PATH, ROOTS, TITLE, Finding, spli
 from trackway.control.sources import OWN_SOURCES
 from trackway.event import Event, Row
 from trackway.pipeline.desk import Desk
-from trackway.pipeline.knowledge.personal_values import find_personal
+from trackway.control.personal_values import find_personal
 
 FILLS = ("properties", "url", "title")
 
