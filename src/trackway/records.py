@@ -13,7 +13,8 @@ class Refusal(Struct, frozen=True, kw_only=True, array_like=True, tag="refusal")
     """The door refused something a known source sent; kept for the books, and to be parsed again one day.
 
     `events` counts the refused events of one request that share a reason, `indexes` are their places
-    (none: the whole request), and `items` says of the first of them which field is wrong and why.
+    (none: the whole request), and `items` says of the first of them which it is (-1: none of them), which
+    field is wrong and why.
     `submission` is what was sent, its body cut where `cut` says so. Records of before have no
     submission, but the start of its body in `body`.
     """

@@ -20,6 +20,8 @@ class ServerDesk(Protocol):
     when they cannot be made durable now.
     `test` is the same desk for the test space; it has no other.
     `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
+    `replay` tries letters of a workspace again, by id, and says what came of each, or would where the last
+    argument is false. NotRecorded as `record`.
     """
 
     @property
@@ -48,6 +50,8 @@ class ServerDesk(Protocol):
     def record(self) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]: ...
     @property
     def export(self) -> Callable[[Request], Iterator[bytes] | None]: ...
+    @property
+    def replay(self) -> Callable[[str, Sequence[str], bool], Sequence[Mapping[str, Any]]]: ...
     @property
     def test(self) -> "ServerDesk | None": ...
 

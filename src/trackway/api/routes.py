@@ -29,6 +29,7 @@ from trackway.api.parameters import Parameter, read_parameters
 from trackway.api.paths import SentPath
 from trackway.api.people import PEOPLE_ROUTES
 from trackway.api.privacy import PRIVACY_ROUTES
+from trackway.api.rejections import REJECTION_ROUTES
 from trackway.api.replies import ApiError, ApiRefusal, Download, reply_download, reply_json, reply_refusal
 from trackway.api.route import PREFIX, ApiRoute
 from trackway.api.visitors import VISITOR_ROUTES
@@ -63,6 +64,7 @@ API_ROUTES: tuple[ApiRoute, ...] = (
     *ACCOUNT_ROUTES,
     *CONSENT_ROUTES,
     *PRIVACY_ROUTES,
+    *REJECTION_ROUTES,
 )
 
 

@@ -24,6 +24,7 @@ from trackway.api.routes import make_api_routes
 from trackway.app.folder import Folder, RunningServer
 from trackway.app.health import Health
 from trackway.app.pipeline_process import make_adapters
+from trackway.app.replaying import Replaying
 from trackway.app.supervisor import find_store_url
 from trackway.clock import Clock, now_ms
 from trackway.collect.addresses import Proxies
@@ -83,6 +84,7 @@ class Desk(Struct, frozen=True):
     show_example: Callable[[Source, str], Example]
     record: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
     export: Callable[[PrivacyRequest], Iterator[bytes] | None]
+    replay: Callable[[str, Sequence[str], bool], Sequence[Mapping[str, Any]]]
     test: "Desk | None" = None
 
 
@@ -144,6 +146,7 @@ class Front:
             show_example=show_example,
             record=partial(record, FIRST_WORKSPACE),
             export=self._export,
+            replay=self._make_replaying(asyncio.get_running_loop()).replay,
         )
         test = replace(desk, workspace=TEST_WORKSPACE, feed=self.test_feed, record=partial(record, TEST_WORKSPACE))
         application.state.desk = replace(desk, test=test)
@@ -193,6 +196,10 @@ class Front:
             raise NotRecorded(str(error)) from error
         results: Sequence[Mapping[str, Any]] = msgspec.json.decode(reply.body)["results"]
         return results
+
+    def _make_replaying(self, loop: asyncio.AbstractEventLoop) -> Replaying:
+        limits = read_limits(self._settings)
+        return Replaying(self._state, self._store, self._reader, limits, lambda: self._collector, loop)
 
     def _export(self, request: PrivacyRequest) -> Iterator[bytes] | None:
         return write_export(self._store, self._state, request, now_ms(), self._settings.log_keep_hours)

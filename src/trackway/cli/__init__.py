@@ -23,6 +23,7 @@ COMMANDS = {
     "calc-group": ("hashes", "calc_group"),
     "query": ("events", "query"),
     "people": ("identity", "people"),
+    "replay": ("replay", "replay"),
     "import": ("imports", "import_group"),
 }
 

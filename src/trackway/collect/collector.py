@@ -160,7 +160,7 @@ class Collector:
                 parsed = self.parse(protocol, submission, body, source)
             except Refused as refused:
                 if not validate_only:
-                    await self._log_refusals(submission, [refused.rejection])
+                    await self._log_refusals(submission, [refused.rejection], whole=True)
                 raise
             policy = self._keys.policies.get(submission.workspace, DEFAULT_POLICY)
             verdicts = foretell_storing(self._memory.judge(parsed), policy, submission.headers)
@@ -188,12 +188,16 @@ class Collector:
         parsed = protocol.parse(submission, body, source, self._limits)
         return check_plan(parsed, self._keys.find_plan(source.workspace))
 
-    async def take_again(self, submission: Submission, parsed: Parsed) -> list[Verdict]:
-        """Put a submission into the log once more, for the items of `parsed` that are events. Refused as `record`."""
+    async def take_again(self, submission: Submission, parsed: Parsed, *, really: bool) -> list[Verdict]:
+        """Put a submission into the log once more, for the items of `parsed` that are events. Refused as `record`.
+
+        Unless `really` it only says what would be the verdicts.
+        """
         again = msgspec.structs.replace(count_items(submission, parsed), replay=True)
         verdicts = self._memory.judge(parsed)
         taken = [verdict for verdict in verdicts if verdict.rejection is None]
-        await self._make_durable(again, taken)
+        if really:
+            await self._make_durable(again, taken)
         return taken
 
     async def record(
@@ -288,8 +292,13 @@ class Collector:
         self._count(submission, verdicts)
         return LogPlace(place.segment, place.ordinal, 0)
 
-    async def _log_refusals(self, submission: Submission, rejections: Sequence[Rejection]) -> None:
-        """Word of a refusal is kept for the books and the operator; the sender is told in any case."""
+    async def _log_refusals(
+        self, submission: Submission, rejections: Sequence[Rejection], *, whole: bool = False
+    ) -> None:
+        """Word of a refusal is kept for the books and the operator; the sender is told in any case.
+
+        Where one event refuses the `whole` request, all of it may be tried again.
+        """
         by_reason: dict[Reason, list[Rejection]] = {}
         for rejection in rejections:
             by_reason.setdefault(rejection.reason, []).append(rejection)
@@ -309,9 +318,10 @@ class Collector:
                 events=len(alike),
                 submission=kept,
                 cut=len(submission.body) > most,
-                indexes=tuple(each.index for each in alike if each.index is not None),
+                indexes=() if whole else tuple(each.index for each in alike if each.index is not None),
                 items=tuple(
-                    (each.index or 0, each.field[:200], each.message[:500]) for each in alike[:DESCRIBED_ITEMS]
+                    (-1 if each.index is None else each.index, each.field[:200], each.message[:500])
+                    for each in alike[:DESCRIBED_ITEMS]
                 ),
             )
             refusals.append(encode_record(refusal))

@@ -81,8 +81,15 @@ class AccountCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     account: str
 
 
+class LetterCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="letter"):
+    """The last letter of a page, which runs by time of receipt, then id, downwards."""
+
+    received_at: _Moment
+    letter: str
+
+
 def encode_cursor(
-    cursor: ListCursor | LiveCursor | SessionCursor | TimelineCursor | VisitorCursor | AccountCursor,
+    cursor: ListCursor | LiveCursor | SessionCursor | TimelineCursor | VisitorCursor | AccountCursor | LetterCursor,
 ) -> str:
     payload = msgspec.json.encode(cursor)
     check = crc32(payload).to_bytes(_CHECK_BYTES, "big")
@@ -134,4 +141,10 @@ def decode_visitor_cursor(text: str) -> VisitorCursor:
 def decode_account_cursor(text: str) -> AccountCursor:
     """QuestionError when the text was not made by `encode_cursor` of an AccountCursor."""
     cursor: AccountCursor = _decode(text, AccountCursor, "cursor", "the field `next` of an answer")
+    return cursor
+
+
+def decode_letter_cursor(text: str) -> LetterCursor:
+    """QuestionError when the text was not made by `encode_cursor` of a LetterCursor."""
+    cursor: LetterCursor = _decode(text, LetterCursor, "cursor", "the field `next` of an answer")
     return cursor

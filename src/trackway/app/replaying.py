@@ -1,0 +1,202 @@
+"""Replays letters: what was refused or became a dead letter goes through the door once more, as if it came now.
+
+Same bytes, same submission id and time of receipt, so its events get the ids that they would have had. The
+door judges with today's adapters, sources and settings; what it takes stands in the log once more, and the
+pipeline stores it and marks the letter (`trackway.pipeline.replays`). A preview is the same without the log.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Row
+
+from trackway.api.desk import NotRecorded
+from trackway.collect.body import unpack_body
+from trackway.collect.collector import Collector
+from trackway.collect.limits import Limits
+from trackway.collect.protocol import Parsed
+from trackway.collect.protocols import PROTOCOLS
+from trackway.control.database import State
+from trackway.control.sources import list_sources
+from trackway.event import Event, Source, Submission
+from trackway.eventlog.interface import EventLogReader, RecordPlace
+from trackway.ids import make_event_id, read_event_index
+from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.query.compiler import compile_query, run_query
+from trackway.query.rejections import read_letters, read_submission, read_waiting, say_why_not
+from trackway.records import decode_record
+from trackway.store.client import EventStore
+
+LOG = logging.getLogger(__name__)
+
+PROTOCOLS_BY_NAME = {protocol.name: protocol for protocol in PROTOCOLS}
+NOT_ASKED_FOR = Rejection(reason=Reason.MISSING_FIELD, message="not asked for")
+RECORD_SECONDS = 10
+SHOWN_ITEMS = 20
+
+
+class Task(Struct):
+    """Letters of one submission that are replayed together. `waiting` are places; None is the whole request."""
+
+    letters: list[Row[Any]]
+    submission: Submission | None
+    waiting: set[int] | None
+    why_not: str = ""
+
+
+class Found(Struct, frozen=True):
+    """What the door makes of a task now. `taken` are events by place, `known` places whose event is stored."""
+
+    parsed: Parsed
+    refused: dict[int | None, Rejection]
+    known: set[int]
+    duplicates: dict[int, str]
+    taken: set[int]
+
+
+class Replaying:
+    """Of one server process. `loop` is the collector's; handlers call from their threads."""
+
+    def __init__(
+        self,
+        state: State,
+        store: EventStore,
+        log: EventLogReader,
+        limits: Limits,
+        collector: Callable[[], Collector | None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._state, self._store, self._log, self._limits = state, store, log, limits
+        self._collector, self._loop = collector, loop
+
+    def replay(self, workspace: str, ids: Sequence[str], apply: bool) -> list[Mapping[str, Any]]:
+        """What became of each letter, or would. NotRecorded when the log takes nothing now."""
+        collector = self._collector()
+        if collector is None:
+            raise NotRecorded("the server is stopping")
+        sources = {source.id: source for source in list_sources(self._state)}
+        answers: list[Mapping[str, Any]] = []
+        for task in self._make_tasks(read_letters(self._state, workspace, ids)):
+            found = None
+            if task.submission is not None and not task.why_not:
+                found = self._try(collector, sources, task, task.submission, apply)
+            answers += [_describe(letter, task, found) for letter in task.letters]
+        return answers
+
+    def _make_tasks(self, letters: Sequence[Row[Any]]) -> list[Task]:
+        """Dead letters of one submission go together; each rejection has its own bytes."""
+        tasks: dict[str, Task] = {}
+        for letter in letters:
+            if why_not := say_why_not(letter):
+                tasks[letter.id] = Task([letter], None, None, why_not)
+                continue
+            key = f"{letter.kind} {letter.submission}" if letter.kind == "dead_letter" else letter.id
+            task = tasks.get(key)
+            if task is None:
+                submission = self._find_submission(letter)
+                why = "" if submission else "neither the letter nor the log holds any more what was sent"
+                task = tasks[key] = Task([], submission, set() if letter.kind == "dead_letter" else None, why)
+            task.letters.append(letter)
+            if letter.kind == "dead_letter":
+                assert task.waiting is not None
+                task.waiting.add(read_event_index(letter.event_id))
+            else:
+                task.waiting = read_waiting(letter)
+        return list(tasks.values())
+
+    def _find_submission(self, letter: Row[Any]) -> Submission | None:
+        """From the letter; of an event that the store refused, from the log."""
+        if letter.content == "submission":
+            return read_submission(self._state, letter)
+        asked = {"workspace": letter.workspace, "event_id": letter.event_id}
+        for row in run_query(self._store, compile_query("find_outcome", asked)):
+            place = RecordPlace(row["log_segment"], row["log_record"])
+            for stream in self._log.streams():
+                record = self._log.find_record(stream, place)
+                content = decode_record(record.payload) if record else None
+                if isinstance(content, Submission) and content.submission_id.hex() == letter.submission:
+                    return content
+        return None
+
+    def _try(
+        self, collector: Collector, sources: Mapping[str, Source], task: Task, submission: Submission, apply: bool
+    ) -> Found:
+        try:
+            parsed = parse_again(collector, sources, submission, self._limits)
+        except Refused as refused:
+            return Found(Parsed([]), {None: refused.rejection}, set(), {}, set())
+        wanted = set(range(len(parsed.items))) if task.waiting is None else task.waiting
+        ids = {index: make_event_id(submission.submission_id, index) for index in wanted}
+        stored = {event_id for event_id, _ in self._store.find_places(list(ids.values()))} if ids else set()
+        known = {index for index, event_id in ids.items() if event_id in stored}
+        items: list[Event | Rejection] = [
+            item if index in wanted - known else NOT_ASKED_FOR for index, item in enumerate(parsed.items)
+        ]
+        taken = {index for index, item in enumerate(items) if isinstance(item, Event)}
+        wrong: dict[int | None, Rejection] = {
+            i: item for i, item in enumerate(parsed.items) if i in wanted and isinstance(item, Rejection)
+        }
+        chosen = Parsed(items, parsed.single, parsed.warnings)
+        waiting = asyncio.run_coroutine_threadsafe(collector.take_again(submission, chosen, really=apply), self._loop)
+        try:
+            verdicts = waiting.result(RECORD_SECONDS)
+        except (Refused, TimeoutError) as error:
+            raise NotRecorded(str(error)) from error
+        # A dead letter may hold its own key.
+        duplicates = {
+            v.index: v.first_event_id
+            for v in verdicts
+            if v.outcome is Outcome.DUPLICATE and v.first_event_id != ids[v.index]
+        }
+        return Found(chosen, wrong, known, duplicates, taken)
+
+
+def parse_again(collector: Collector, sources: Mapping[str, Source], submission: Submission, limits: Limits) -> Parsed:
+    """What the door would make of a submission if it came now. Refused where it takes nothing of it."""
+    source, protocol = sources.get(submission.source), PROTOCOLS_BY_NAME.get(submission.protocol)
+    if source is None or protocol is None:
+        gone = "the source was deleted" if source is None else f"there is no protocol {submission.protocol}"
+        raise refuse(Reason.SOURCE_GONE, gone)
+    body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), limits)
+    try:
+        return collector.parse(protocol, submission, body, source)
+    except Refused:
+        raise
+    except Exception as error:
+        # One letter that a protocol stumbles over must not hold up the others.
+        LOG.exception("protocol %s could not parse a letter", protocol.name)
+        raise refuse(Reason.ADAPTER_FAILED, f"{type(error).__name__}: {error}"[:500]) from error
+
+
+def _describe(letter: Row[Any], task: Task, found: Found | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "id": letter.id,
+        "kind": letter.kind,
+        "source": letter.source,
+        "reason": letter.reason,
+        "field": letter.field,
+        "events": 0,
+        "event_ids": [],
+        "duplicate": 0,
+        "already_stored": 0,
+        "refused": [],
+        "why_not": task.why_not,
+    }
+    if found is None or task.submission is None:
+        return answer
+    mine = {read_event_index(letter.event_id)} if letter.kind == "dead_letter" else None
+    taken = sorted(found.taken if mine is None else found.taken & mine)
+    refused = {i: why for i, why in found.refused.items() if mine is None or i is None or i in mine}
+    return answer | {
+        "events": len(taken),
+        "event_ids": [make_event_id(task.submission.submission_id, index) for index in taken[:SHOWN_ITEMS]],
+        "duplicate": sum(index in found.duplicates for index in taken),
+        "already_stored": len(found.known if mine is None else found.known & mine),
+        "refused": [
+            {"index": index, "reason": why.reason.value, "field": why.field, "message": why.message}
+            for index, why in list(refused.items())[:SHOWN_ITEMS]
+        ],
+    }
