@@ -4,7 +4,7 @@ Vocabulary. Senders choose the names of their events; these are the names that T
 acts upon, in the spellings that the dialects use. docs/reference/sessions.md lists them.
 """
 
-PAGE_VIEW_TYPES = ("page_view", "page-view", "pageview", "screen_view", "screen-view")
+PAGE_VIEW_TYPES = ("page_view", "page-view", "pageview", "screen_view", "screen-view", "view page")
 # Their amount of money is read from the properties.
 REVENUE_TYPES = (
     "purchase",
@@ -22,4 +22,5 @@ RECORD_TYPES = ("contact_updated", "account_updated", "account_person_added")
 MESSAGE_TYPES = (
     *("message_sent", "message-sent", "message_received", "message-received"),
     *("widget_opened", "widget-opened", "widget_closed", "widget-closed"),
+    *("start chat", "open chat", "close chat", "complete chat"),
 )

@@ -1,9 +1,10 @@
 """Conversations of a person: what was said in chats and calls, in the order in which it was said.
 
 Station 5. Events of one interaction (`instance_id`) are one conversation, else those of one session.
+Their times are the order. Senders without a good clock number them: `sequence` among the properties.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,16 +31,32 @@ def list_conversations(store: EventStore, workspace: str, whose: Whose) -> list[
     talks: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         event = describe_event(row)
-        talks.setdefault(event["instance_id"] or event["session_id"], []).append(_describe_message(event))
+        talks.setdefault(event["instance_id"] or event["session_id"], []).append(event)
     return [
         {
             "conversation": name,
             "began_at": said[-1]["occurred_at"],
             "last_at": said[0]["occurred_at"],
-            "messages": said[::-1],
+            "messages": [_describe_message(event) for event in _put_in_order(said[::-1])],
         }
         for name, said in talks.items()
     ]
+
+
+def _put_in_order(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`events`, oldest first, with those that have numbers in the order of these, unless a number occurs
+    twice: then two sides have counted, each by itself."""
+    numbers = [_read_number(event) for event in events]
+    counted = [number for number in numbers if number is not None]
+    if len(set(counted)) < len(counted):
+        return list(events)
+    in_turn = iter(sorted(range(len(events)), key=lambda n: (numbers[n] is None, numbers[n] or 0)))
+    return [event if number is None else events[next(in_turn)] for event, number in zip(events, numbers, strict=True)]
+
+
+def _read_number(event: Mapping[str, Any]) -> int | None:
+    number = msgspec.json.decode(event["properties"]).get("sequence")
+    return number if type(number) is int else None
 
 
 def _describe_message(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The dialects, one file each. To add one: copy a file, add it here, write its docs page."""
 
 from trackway.collect.protocol import Example, Protocol
+from trackway.collect.protocols.clarm import CLARM
 from trackway.collect.protocols.native import NATIVE
+from trackway.collect.protocols.orbee import ORBEE
 from trackway.collect.protocols.pact import PACT
 from trackway.event import Source
 
-PROTOCOLS: tuple[Protocol, ...] = (NATIVE, PACT)
+PROTOCOLS: tuple[Protocol, ...] = (NATIVE, PACT, CLARM, ORBEE)
 
 
 def show_example(source: Source, key: str) -> Example:
