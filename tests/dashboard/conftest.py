@@ -144,8 +144,9 @@ document.addEventListener("securitypolicyviolation", (breach) =>
 def open_screen(browser: Browser, visitor: Visitor, **options: Any) -> Iterator[Screen]:
     context: BrowserContext = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
     where = urlsplit(visitor.server.url)
-    session = {"name": "tw_session", "value": visitor.cookies["tw_session"], "domain": where.hostname, "path": "/"}
-    context.add_cookies([session])  # type: ignore[list-item]
+    kept = {name: visitor.cookies[name] for name in ("tw_session", "tw_space") if name in visitor.cookies}
+    cookies = [{"name": name, "value": value, "domain": where.hostname, "path": "/"} for name, value in kept.items()]
+    context.add_cookies(cookies)  # type: ignore[arg-type]
     context.add_init_script(WATCH_POLICY)
     page = context.new_page()
     screen = Screen(page, [])

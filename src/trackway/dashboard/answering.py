@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from trackway.dashboard.access import check_csrf, check_origin, find_viewer, is_secure, read_form
-from trackway.dashboard.desk import ServerDesk
 from trackway.dashboard.page import Answer, Page, Question
 from trackway.dashboard.pages import decision, sources, visitors
 from trackway.dashboard.rendering import render_page
+from trackway.dashboard.spaces import choose_desk, looks_at_test, offers_test
 from trackway.profiles.decisions import DecisionRefused
 from trackway.query.questions import QuestionError
 
@@ -47,9 +47,10 @@ def name_site(request: Request) -> str:
 
 def make_question(request: Request) -> Question:
     """LoginNeeded when nobody is logged in. Reads the state: call it in a thread."""
-    desk: ServerDesk = request.app.state.desk
+    desk = choose_desk(request)
     viewer = find_viewer(desk, request)
     request.state.viewer = viewer
+    request.state.offers_test = offers_test(desk)
     return Question(desk, viewer, name_site(request), request.path_params, dict(request.query_params))
 
 
@@ -58,6 +59,8 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     theme = request.cookies.get(THEME_COOKIE, "")
     around = {
         "viewer": getattr(request.state, "viewer", None),
+        "in_test": looks_at_test(request),
+        "offers_test": getattr(request.state, "offers_test", False),
         "theme": theme if theme in THEMES else "auto",
         "path": request.url.path,
         "query": request.url.query,

@@ -27,6 +27,7 @@ from trackway.dashboard.pages import (
     visitors,
 )
 from trackway.dashboard.pages.login import LoginForm
+from trackway.dashboard.spaces import choose_space
 
 PAGES: tuple[Page, ...] = (
     tracking.PAGE,
@@ -56,6 +57,7 @@ def make_dashboard_routes() -> list[BaseRoute]:
         Route("/login", login.show),
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
+        Route("/space", choose_space, methods=["POST"]),
         Route("/static/{digits}/{path:path}", send_asset),
         Route("/sources", add_source, methods=["POST"]),
         Route("/visitors/search", search_visitors),

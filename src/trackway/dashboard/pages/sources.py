@@ -17,8 +17,8 @@ from trackway.dashboard.page import Answer, Page, Question
 from trackway.event import CHANNELS
 from trackway.query.sources import describe_sources
 
-FORM_FIELDS = ("name", "protocol", "channel")
-EMPTY_FORM = {"name": "", "protocol": "native", "channel": "web"}
+FORM_FIELDS = ("name", "protocol", "channel", "environment")
+EMPTY_FORM = {"name": "", "protocol": "native", "channel": "web", "environment": ""}
 
 
 class SourceRefused(Exception):
@@ -56,8 +56,9 @@ def add_from_form(question: Question, form: Mapping[str, str]) -> Mapping[str, A
     """
     given = {name: form.get(name, "") for name in FORM_FIELDS}
     desk = question.desk
+    settings = {"environment": "test"} if given["environment"] == "test" else {}
     try:
-        added = add_source(desk.state, given["name"], given["protocol"], given["channel"], {}, desk.workspace)
+        added = add_source(desk.state, given["name"], given["protocol"], given["channel"], settings, desk.workspace)
     except SourceError as error:
         raise SourceRefused(str(error), given) from None
     key = next(iter(added.credentials.values()))

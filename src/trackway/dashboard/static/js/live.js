@@ -2,6 +2,8 @@
 // looks at the page (a browser allows few connections per host, and each open tab would hold one).
 
 const LIVE = "/api/v1/live";
+// The page stands in the test space when its root says so.
+const SPACE = document.documentElement.dataset.space;
 const PATIENCE_MS = 45_000; // three pings of the server
 const RETRY_MS = [1000, 2000, 4000, 8000];
 
@@ -20,7 +22,8 @@ export class LiveConnection extends EventTarget {
   open() {
     if (this.stream || document.hidden) return;
     clearTimeout(this.retry);
-    const stream = new EventSource(this.cursor ? `${LIVE}?cursor=${encodeURIComponent(this.cursor)}` : LIVE);
+    const asked = new URLSearchParams({ ...(SPACE && { workspace: SPACE }), ...(this.cursor && { cursor: this.cursor }) });
+    const stream = new EventSource(asked.size ? `${LIVE}?${asked}` : LIVE);
     this.stream = stream;
     const hear = (kind, act) =>
       stream.addEventListener(kind, (message) => {
