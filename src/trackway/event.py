@@ -21,6 +21,12 @@ DedupeScope = Literal["source", "workspace"]
 TimeRule = Literal["client", "corrected", "received"]
 
 
+# Words of an event's context on which the pipeline acts. An event that is only to be processed says of its
+# person what it says, and is not stored; one without a profile names nobody, whatever session it is of.
+PROCESS_ONLY = "process_only"
+PROFILE_LESS = "profile_less"
+
+
 class Source(Struct, frozen=True, kw_only=True):
     """A registered sender: one web site, back end, app or device fleet of one workspace."""
 

@@ -37,7 +37,9 @@ class Reason(StrEnum):
     MISSING_KEY = "missing_key"
     UNKNOWN_KEY = "unknown_key"
     SOURCE_DISABLED = "source_disabled"
+    SOURCE_MISMATCH = "source_mismatch"
     ORIGIN_NOT_ALLOWED = "origin_not_allowed"
+    SITE_NOT_ALLOWED = "site_not_allowed"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_DURABLE = "not_durable"
     DISK_FULL = "disk_full"
@@ -50,6 +52,7 @@ class Reason(StrEnum):
     BOT = "bot"
     NO_CONSENT = "no_consent"
     HOLD_EXPIRED = "hold_expired"
+    PROCESS_ONLY = "process_only"
     ERASED = "erased"
     EXPIRED = "expired"
 
@@ -97,7 +100,13 @@ REASONS: dict[Reason, ReasonMeaning] = {
     Reason.MISSING_KEY: ReasonMeaning(_REJECTED, 401, "The request carries no key"),
     Reason.UNKNOWN_KEY: ReasonMeaning(_REJECTED, 401, "No source has this key"),
     Reason.SOURCE_DISABLED: ReasonMeaning(_REJECTED, 403, "The source is switched off"),
+    Reason.SOURCE_MISMATCH: ReasonMeaning(
+        _REJECTED, 401, "The source is not made for this endpoint; its setting `bridge` says for which it is"
+    ),
     Reason.ORIGIN_NOT_ALLOWED: ReasonMeaning(_REJECTED, 403, "The page's origin is not in the source's list `origins`"),
+    Reason.SITE_NOT_ALLOWED: ReasonMeaning(
+        _REJECTED, 403, "The event's customer_site_id is not in the source's list `customer_site_id`"
+    ),
     Reason.METHOD_NOT_ALLOWED: ReasonMeaning(_REJECTED, 405, "The path exists, the method does not"),
     Reason.NOT_DURABLE: ReasonMeaning(_REJECTED, 503, "The event could not be made durable now; send it again"),
     Reason.DISK_FULL: ReasonMeaning(_REJECTED, 507, "The disk is full up to its reserve; send it again later"),
@@ -117,6 +126,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
     ),
     Reason.HOLD_EXPIRED: ReasonMeaning(
         Outcome.DROPPED, 0, "It was held until its person would agree to be tracked, and they did not in time"
+    ),
+    Reason.PROCESS_ONLY: ReasonMeaning(
+        Outcome.DROPPED, 0, "Its sender asked to have it processed and not stored; what it says of its person is kept"
     ),
     Reason.ERASED: ReasonMeaning(
         Outcome.DROPPED, 0, "Its person was erased: it was removed from the store, or came after that from before it"

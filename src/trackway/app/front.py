@@ -154,7 +154,8 @@ class Front:
         keys.load()
         index = await asyncio.to_thread(KeyIndex.open_reader, self._folder.keys)
         memory = KeyMemory(index, self._settings.dedupe_window_days * 86_400_000, now_ms)
-        await asyncio.to_thread(self._recover, memory)
+        people = DoorPeople(self._state, now_ms, self._stream)
+        await asyncio.to_thread(self._recover, memory, people)
         writer = self._writer = LogWriter(
             self._folder.log,
             self._stream,
@@ -163,11 +164,16 @@ class Front:
         )
         self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)
-        self._collector = Collector(PROTOCOLS, limits, keys, memory, DoorPeople(self._state), writer, proxies, now_ms)
+        self._collector = Collector(PROTOCOLS, limits, keys, memory, people, writer, proxies, now_ms)
         self._consents = ConsentRoutes(self._state, keys, self._collector, limits, now_ms)
         tasks = [
             asyncio.create_task(t)
-            for t in (keys.watch(), self._settle(memory, index, self._collector), self.health.watch())
+            for t in (
+                keys.watch(),
+                people.watch(),
+                self._settle(memory, index, self._collector),
+                self.health.watch(),
+            )
         ]
         try:
             yield
@@ -204,8 +210,8 @@ class Front:
     def _export(self, request: PrivacyRequest) -> Iterator[bytes] | None:
         return write_export(self._store, self._state, request, now_ms(), self._settings.log_keep_hours)
 
-    def _recover(self, memory: KeyMemory) -> None:
-        """After a restart: hold the keys of what is in the log and not settled, of every stream."""
+    def _recover(self, memory: KeyMemory, people: DoorPeople) -> None:
+        """After a restart: hold the keys and visits of what is in the log and not settled, of every stream."""
         sources = {source.id: source for source in list_sources(self._state)}
         adapters = make_adapters(self._settings)
         recovered = 0
@@ -217,7 +223,7 @@ class Front:
                     break
                 position = batch.next
                 for record in batch.records:
-                    events = _parse_record(record, sources, adapters)
+                    events = _recover_record(record, sources, adapters, people)
                     recovered += len(events)
                     remember_unsettled(memory, events, record.segment, record.ordinal)
 
@@ -245,7 +251,9 @@ class Front:
         return Response(generate_latest(METRICS.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _parse_record(record: Record, sources: Mapping[str, Source], adapters: Mapping[str, Adapter]) -> Sequence[Event]:
+def _recover_record(
+    record: Record, sources: Mapping[str, Source], adapters: Mapping[str, Adapter], people: DoorPeople
+) -> Sequence[Event]:
     """The events of a record; none when it cannot be read, which the pipeline will say."""
     try:
         content = decode_record(record.payload)
@@ -253,6 +261,7 @@ def _parse_record(record: Record, sources: Mapping[str, Source], adapters: Mappi
             return ()
         if content.source not in sources or content.protocol not in adapters:
             return ()
+        people.recover(content)
         return adapters[content.protocol](content, sources[content.source])
     except (Refused, AdapterFailed, msgspec.MsgspecError):
         return ()

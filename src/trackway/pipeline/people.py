@@ -74,3 +74,4 @@ def settle_people(work: Work, state: State, people: People, sources: Mapping[str
             else row
             for row in work.rows
         ]
+    work.set_processed_aside()

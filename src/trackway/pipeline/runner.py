@@ -59,6 +59,7 @@ from trackway.profiles.policies import DEFAULT_POLICY, Policy
 from trackway.profiles.policy_versions import read_policies
 from trackway.profiles.projection import correct_profiles, project_profiles
 from trackway.profiles.squash import squash_profiles
+from trackway.profiles.visits import forget_old_visits
 from trackway.query.progress import read_positions
 from trackway.records import Erased, Refusal, decode_record
 from trackway.settings import Settings
@@ -297,6 +298,7 @@ class Pipeline:
             plan=self._plans.get(submission.workspace, EMPTY_PLAN),
             watch=work.watch,
         )
+        before = len(work.rows)
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
             if work.replays.are_known(event, place):
@@ -315,6 +317,7 @@ class Pipeline:
                 work.repeats.append(Repeat(event, place, result))
             else:
                 work.drop(event, place, result)
+        work.note_visit(submission, [row.event for row in work.rows[before:]], desk.profile_keys)
 
     def _leave_out_what_is_stored(self, work: Work, batch: Batch) -> bool:
         """Whether places beyond the batch are known too: an earlier attempt was cut larger (other settings)."""
@@ -392,4 +395,5 @@ class Pipeline:
             self._log.trim(stream, position, keep_since)
         self._keys.expire(self._window_start())
         squash_profiles(self._state, self._store)
+        forget_old_visits(self._state, self._clock())
         forget_old_letters(self._state, self._clock() - self._settings.dead_letter_days * DAY_MS)

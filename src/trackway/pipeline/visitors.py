@@ -13,7 +13,7 @@ DAY_MS = 86_400_000
 
 
 def name_visitor(event: Event, desk: Desk) -> Event:
-    """`a:` anonymous_id, else `u:` user_id, else `c:` contact_id, else the name of the day.
+    """`a:` anonymous_id, else `u:` user_id, else `c:` contact_id, else `p:` and a profile that was named, else the name of the day.
 
     That is hashed from the address, so it must run before `cut_ip`.
     """
@@ -23,9 +23,17 @@ def name_visitor(event: Event, desk: Desk) -> Event:
         key = "u:" + event.user_id
     elif event.contact_id:
         key = "c:" + event.contact_id
+    elif event.identifiers and (named := _find_named(event)):
+        key = "p:" + named
     else:
         key = name_of_the_day(event, desk)
     return event if key == event.visitor_key else replace(event, visitor_key=key)
+
+
+def _find_named(event: Event) -> str:
+    """A profile's id that we gave out, or one that its sender made (Tracardi)."""
+    sent = event.identifiers.get("profile_id") or event.identifiers.get("merge_key")
+    return sent[0] if sent else ""
 
 
 def name_of_the_day(event: Event, desk: Desk) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from trackway.control.erased import note_records
 from trackway.control.pii import note_findings
-from trackway.event import Event, LogPlace, Row, Submission
+from trackway.event import PROCESS_ONLY, Event, LogPlace, Row, Submission
 from trackway.eventlog.interface import Record, RecordPlace
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason
@@ -24,7 +24,9 @@ from trackway.pipeline.plan import PlanWatch
 from trackway.pipeline.progress import Account, DeadLetter
 from trackway.pipeline.replays import Replays
 from trackway.profiles.held import HeldEvent, look_again, write_held
+from trackway.profiles.identifiers import ProfileKeys
 from trackway.profiles.people import People, Settled
+from trackway.profiles.visits import NotedVisit, read_change, write_visits
 from trackway.store.client import OutcomeRow
 
 HOUR_MS = 3_600_000
@@ -53,6 +55,7 @@ class Work(msgspec.Struct):
     settled: Settled = msgspec.field(default_factory=Settled)
     erased: list[RecordPlace] = msgspec.field(default_factory=list)
     held: list[HeldEvent] = msgspec.field(default_factory=list)
+    visits: list[NotedVisit] = msgspec.field(default_factory=list)
     watch: PlanWatch = msgspec.field(default_factory=PlanWatch)
     replays: Replays = msgspec.field(default_factory=Replays)
 
@@ -60,6 +63,21 @@ class Work(msgspec.Struct):
         self.outcomes.append(make_outcome(event, place, Outcome.DROPPED, dropped.reason, dropped.detail))
         if dropped.reason is Reason.ERASED:
             self.erased.append(RecordPlace(place.segment, place.record))
+
+    def set_processed_aside(self) -> None:
+        """Events whose people are settled and that are not to be stored."""
+        kept = []
+        for row in self.rows:
+            if row.event.context and row.event.context.get(PROCESS_ONLY) is True:
+                self.drop(row.event, row.place, Dropped(Reason.PROCESS_ONLY, ""))
+            else:
+                kept.append(row)
+        self.rows = kept
+
+    def note_visit(self, submission: Submission, events: Sequence[Event], keys: ProfileKeys) -> None:
+        """What a submission, of which `events` are kept, makes of its session."""
+        if (change := read_change(submission, events, keys)) is not None:
+            self.visits.append(change)
 
     def hold(self, held: Held, place: LogPlace) -> None:
         event, nodes = held.event, self.consents.list_nodes(held.event)
@@ -73,6 +91,7 @@ class Work(msgspec.Struct):
         def write(connection: Connection) -> None:
             people.write(connection, self.settled)
             self.consents.write(connection)
+            write_visits(connection, self.visits)
             write_held(connection, self.held)
             look_again(
                 connection, {node for heard in self.consents.heard for node in heard.nodes} | {*self.settled.nodes}

@@ -15,7 +15,7 @@ from uuid import UUID
 import phonenumbers
 from msgspec import Struct
 
-from trackway.event import Event
+from trackway.event import PROFILE_LESS, Event
 from trackway.group_hash import DROPPED_IN_RUBY, calc_group
 
 LONGEST_IDENTIFIER = 500
@@ -162,7 +162,10 @@ def collect_identifiers(event: Event, blocked: frozenset[str] = frozenset()) -> 
     """Every identifier of an event, strongest first; `blocked` are further words for nobody.
 
     `traits.email` and `traits.phone` count as sent in `identifiers`. A mail address brings its hashes.
+    An event that is sent to be nobody's has none.
     """
+    if event.context and event.context.get(PROFILE_LESS) is True:
+        return Collected(())
     found: dict[Identifier, None] = {}
     derived: dict[Identifier, Identifier] = {}
     refused: list[Refused] = []

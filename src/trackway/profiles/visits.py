@@ -5,7 +5,7 @@ only writer, keeps it in the transaction that commits the batch. A session is kn
 its own text stands in the events, where consent and erasure reach it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -49,7 +49,6 @@ VISITS = Table(
     Index("ix_visits_profile", "profile"),
     Index("ix_visits_seen_at", "seen_at"),
 )
-_CHANGING = ("profile", "visits", "ended", "seen_at")
 
 
 class Visit(NamedTuple):
@@ -79,34 +78,43 @@ def read_visit(connection: Connection, node: bytes) -> Visit | None:
     return Visit(bytes(row.profile), row.visits, row.ended, row.seen_at) if row else None
 
 
-def read_note(submission: Submission, kept: Sequence[Event], keys: ProfileKeys) -> NotedVisit | None:
-    """What a submission changes of its session; nothing unless one of its events is kept with the session's name.
+def read_noted(submission: Submission) -> Visit:
+    """What a submission that notes VISIT makes of its session."""
+    noted = submission.noted
+    profile = noted.get(PROFILE, "")
+    return Visit(
+        read_profile_id(profile) if profile else b"", int(noted[COUNT]), ENDED in noted, submission.received_at
+    )
+
+
+def read_change(submission: Submission, kept: Sequence[Event], keys: ProfileKeys) -> NotedVisit | None:
+    """What is to be written of a submission: nothing unless one of its events is kept with the session's name.
 
     So nobody's session is remembered who does not agree to be tracked.
     """
     noted = submission.noted
     if VISIT not in noted or not any(event.session_id for event in kept):
         return None
-    profile = noted.get(PROFILE, "")
-    visit = Visit(
-        read_profile_id(profile) if profile else b"",
-        int(noted.get(COUNT, "1")),
-        ENDED in noted,
-        submission.received_at,
-    )
-    return NotedVisit(name_session(keys, noted[SESSION]), submission.workspace, noted[VISIT] == OPENED, visit)
+    if submission.replay and noted[VISIT] != OPENED:
+        # The session went on since.
+        return None
+    node = name_session(keys, noted[SESSION])
+    return NotedVisit(node, submission.workspace, noted[VISIT] == OPENED, read_noted(submission))
 
 
 def write_visits(connection: Connection, noted: Sequence[NotedVisit]) -> None:
     """Of two collectors that opened a session, the one whose record came first is right."""
-    rows = {each.node: _make_row(each) for each in reversed(noted) if each.opened}
-    add_up(connection, VISITS, list(rows.values()), counted=(), latest=("seen_at",))
-    changed = [_make_row(each) for each in noted if not each.opened]
-    add_up(connection, VISITS, changed, counted=(), latest=_CHANGING)
+    opened = {each.node: each for each in reversed(noted) if each.opened}
+    _write(connection, opened.values(), ("seen_at",))
+    changed = [each for each in noted if not each.opened]
+    # A request without a profile takes none away.
+    _write(connection, (each for each in changed if not each.visit.profile), ("visits", "ended", "seen_at"))
+    _write(connection, (each for each in changed if each.visit.profile), ("profile", "visits", "ended", "seen_at"))
 
 
-def _make_row(noted: NotedVisit) -> Mapping[str, object]:
-    return {"node": noted.node, "workspace": noted.workspace, **noted.visit._asdict()}
+def _write(connection: Connection, noted: Iterable[NotedVisit], latest: tuple[str, ...]) -> None:
+    rows = [{"node": each.node, "workspace": each.workspace, **each.visit._asdict()} for each in noted]
+    add_up(connection, VISITS, rows, counted=(), latest=latest)
 
 
 def forget_old_visits(state: State, now: int) -> int:
