@@ -76,8 +76,12 @@ CREDENTIAL_FORMS: dict[str, CredentialForm] = {
         trusted="never",
         defaults={"account_id": lambda: "1", "tracker_id": lambda: str(secrets.randbelow(9 * 10**8) + 10**8)},
     ),
+    "tracify": CredentialForm("tracify-token", secret_prefix="tracify_", trusted="always"),
     "tracardi": CredentialForm("source_id", of_source=lambda source_id, settings: source_id),
 }
+
+
+_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
 def _is_switch(value: str) -> bool:
@@ -95,6 +99,9 @@ SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "vendors": lambda value: all(vendor.strip() for vendor in value.split(",")),
     "strict": _is_switch,
     "success_status": lambda value: value in ("200", "202", "204"),
+    "customer_site_id": lambda value: all(re.fullmatch(_UUID, each.strip()) for each in value.split(",")),
+    "partial": _is_switch,
+    "empty_identity": _is_switch,
     "bridge": lambda value: all(part in ("rest", "webhook", "redirect") for part in value.split(",")),
     "redirect_to": lambda value: re.fullmatch(r"https?://[!-~]+", value) is not None,
     "redirect_event_type": lambda value: re.fullmatch(r"\S.{0,199}", value) is not None,
