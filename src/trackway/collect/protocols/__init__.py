@@ -5,10 +5,11 @@ from trackway.collect.protocols.clarm import CLARM
 from trackway.collect.protocols.native import NATIVE
 from trackway.collect.protocols.orbee import ORBEE
 from trackway.collect.protocols.pact import PACT
+from trackway.collect.protocols.tracardi import TRACARDI
 from trackway.collect.protocols.tracify import TRACIFY
 from trackway.event import Source
 
-PROTOCOLS: tuple[Protocol, ...] = (NATIVE, PACT, TRACIFY, CLARM, ORBEE)
+PROTOCOLS: tuple[Protocol, ...] = (NATIVE, PACT, TRACIFY, CLARM, ORBEE, TRACARDI)
 
 
 def show_example(source: Source, key: str) -> Example:
