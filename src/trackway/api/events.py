@@ -59,6 +59,7 @@ EVENT_ROUTES: tuple[ApiRoute, ...] = (
             Parameter("limit", 50, "How many events, 1 to 1,000"),
             EVENT_TYPE,
             Parameter("source", "", "Only events of the source with this id"),
+            Parameter("plan", "", "`broken` for events that break the tracking plan"),
             Parameter("cursor", "", "The field `next` of the page before"),
         ),
         list_events,

@@ -35,6 +35,7 @@ class ApiError(Enum):
     GONE = Meaning("gone", 410, "It was there and is erased; there is nothing to send any more")
     UNKNOWN_REQUEST = Meaning("unknown_request", 404, "No privacy request of the workspace has this id")
     UNKNOWN_REJECTION = Meaning("unknown_rejection", 404, "No rejection or dead letter of the workspace has this id")
+    UNKNOWN_ENTRY = Meaning("unknown_entry", 404, "The tracking plan has no such entry")
     UNKNOWN_EVENT = Meaning("unknown_event", 404, "No event of the workspace has this id")
     UNKNOWN_ROUTE = Meaning("unknown_route", 404, "There is no such path below /api/v1")
     METHOD_NOT_ALLOWED = Meaning("method_not_allowed", 405, "The path exists, the method does not")

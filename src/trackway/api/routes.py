@@ -28,6 +28,7 @@ from trackway.api.live import stream_live
 from trackway.api.parameters import Parameter, read_parameters
 from trackway.api.paths import SentPath
 from trackway.api.people import PEOPLE_ROUTES
+from trackway.api.plan import PLAN_ROUTES
 from trackway.api.privacy import PRIVACY_ROUTES
 from trackway.api.rejections import REJECTION_ROUTES
 from trackway.api.replies import ApiError, ApiRefusal, Download, reply_download, reply_json, reply_refusal
@@ -64,6 +65,7 @@ API_ROUTES: tuple[ApiRoute, ...] = (
     *ACCOUNT_ROUTES,
     *CONSENT_ROUTES,
     *PRIVACY_ROUTES,
+    *PLAN_ROUTES,
     *REJECTION_ROUTES,
 )
 

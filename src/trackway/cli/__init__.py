@@ -24,6 +24,8 @@ COMMANDS = {
     "query": ("events", "query"),
     "people": ("identity", "people"),
     "replay": ("replay", "replay"),
+    "plan": ("plan", "plan"),
+    "catalogue": ("plan", "catalogue"),
     "import": ("imports", "import_group"),
 }
 

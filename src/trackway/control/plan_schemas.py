@@ -4,6 +4,7 @@ A schema comes from outside and is run for every event, so it is bounded before 
 nothing but itself, never in a circle, and its patterns take time in proportion to the text. Nothing is fetched.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -57,6 +58,7 @@ _ASSERTIONS = (
 )
 _KNOWN = frozenset((*_MAPS, *_LISTS, *_SINGLE, *_ASSERTIONS))
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+_LIST_PLACE = re.compile(r"\[\d+\]")
 _UNUSABLE = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary")
 
 
@@ -71,10 +73,12 @@ class PlanError(ValueError):
 class Violation(Struct, frozen=True):
     """What one event breaks: where (`properties.items[2].sku`), which keyword of the schema, and in words.
 
-    The words hold no value of the event.
+    The words hold no value of the event. `place` is the path that such events are counted under
+    (`properties.items[].sku`): without what differs from event to event.
     """
 
     path: str
+    place: str
     keyword: str
     message: str
 
@@ -95,23 +99,30 @@ class CompiledSchema:
                     found += _list_violations(validator, value, name)
             except (ValueError, OverflowError):
                 # Half of a surrogate pair, which is no text and which JSON can say all the same.
-                found.append(Violation(name, "type", "the value cannot be compared: it holds text that is no Unicode"))
+                found.append(
+                    Violation(name, name, "type", "the value cannot be compared: it holds text that is no Unicode")
+                )
         return found[:MOST_VIOLATIONS]
 
 
 def _list_violations(validator: jsonschema_rs.Draft202012Validator, value: Any, name: str) -> Iterator[Violation]:
     for error in islice(validator.iter_errors(value), MOST_VIOLATIONS):
+        missing, surplus = _name_missing(error.kind), _name_surplus(error.kind)
         yield Violation(
-            word_path(name, [*error.instance_path, *_name_missing(error.kind)])[:LONGEST_PATH],
+            word_path(name, [*error.instance_path, *missing, *surplus])[:LONGEST_PATH],
+            _LIST_PLACE.sub("[]", word_path(name, [*error.instance_path, *missing]))[:LONGEST_PATH],
             error.kind.name,
             error.message[:LONGEST_MESSAGE],
         )
 
 
 def _name_missing(kind: jsonschema_rs.ValidationErrorKind) -> Sequence[str]:
-    """The property that is not there, or that should not be: the library names the object around it."""
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        return (kind.property,)
+    """The property that is not there; the library names the object around it."""
+    return (kind.property,) if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required) else ()
+
+
+def _name_surplus(kind: jsonschema_rs.ValidationErrorKind) -> Sequence[str]:
+    """The first property that should not be there."""
     if isinstance(
         kind,
         jsonschema_rs.ValidationErrorKind.AdditionalProperties

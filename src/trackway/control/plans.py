@@ -148,7 +148,10 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 def read_change(said: Any, known_sources: Iterable[str], at: str = "") -> Change:
-    """An entry as JSON says it: {"event_type", "schema", "mode"?, "source"?}. PlanError in words for the operator."""
+    """An entry as JSON says it: {"event_type", "schema", "mode"?, "source"?}. PlanError in words for the operator.
+
+    The mode `off` ends an entry and needs no schema.
+    """
     if not isinstance(said, Mapping):
         raise PlanError("an entry must be an object", at.rstrip(".") or "entry")
     unknown = sorted(said.keys() - {"event_type", "source", "mode", "schema"})
@@ -163,8 +166,10 @@ def read_change(said: Any, known_sources: Iterable[str], at: str = "") -> Change
         raise PlanError(
             f"no source of the workspace has the id {str(source)[:60]!r}; leave it out for all", f"{at}source"
         )
-    if mode not in MODES:
-        raise PlanError(f"mode must be one of {', '.join(MODES)}", f"{at}mode")
+    if mode not in (*MODES, OFF):
+        raise PlanError(f"mode must be one of {', '.join((*MODES, OFF))}", f"{at}mode")
+    if mode == OFF:
+        return Change(event_type=event_type, source=source, mode=OFF, schema={})
     try:
         schema = check_schema(said.get("schema"))
     except PlanError as error:

@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from msgspec.structs import replace
 
+from trackway.control.personal_values import find_personal
 from trackway.control.pii import DROP, LONGEST_PATH, ROOTS, TITLE, Finding, split_rules
 from trackway.control.sources import OWN_SOURCES
 from trackway.event import Event, Row
 from trackway.pipeline.desk import Desk
-from trackway.control.personal_values import find_personal
 
 FILLS = ("properties", "url", "title")
 

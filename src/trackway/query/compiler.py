@@ -76,6 +76,7 @@ class Filter(Enum):
 
     EVENT_TYPE = "event_type = {event_type:String}"
     SOURCE = "source = {source:String}"
+    BREAKS_PLAN = "plan_errors != ''"
     PROFILE_KEYS = "profile_key IN {keys:Array(UUID)}"
     # An account's events: those that name it, and those of the people who were seen with it.
     ACCOUNT = "(account_id = {account:String} OR profile_key IN {keys:Array(UUID)})"

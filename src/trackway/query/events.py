@@ -17,11 +17,12 @@ from trackway.query.answers import describe_event, describe_place, format_moment
 from trackway.query.compiler import Filter, compile_query, run_query
 from trackway.query.cursors import ListCursor, decode_list_cursor, encode_cursor
 from trackway.query.progress import find_dead_letter, read_positions
-from trackway.query.questions import FEWEST_ITEMS, MOST_ITEMS, check_event_id, check_number, check_text
+from trackway.query.questions import FEWEST_ITEMS, MOST_ITEMS, QuestionError, check_event_id, check_number, check_text
 from trackway.query.tail import find_in_tail
 from trackway.store.client import EventStore
 
 HOUR_MS = 3600 * 1000
+BROKEN = "broken"
 # The list is looked for in the last hour, then further back; the index on received_at makes each
 # step cost what it covers. None is without a bound.
 LOOK_BACKS_MS = (HOUR_MS, 24 * HOUR_MS, 30 * 24 * HOUR_MS, None)
@@ -31,7 +32,14 @@ Stages = Iterable[tuple[Any, ...]]
 
 
 def find_events(
-    store: EventStore, workspace: str, *, limit: int = 50, event_type: str = "", source: str = "", cursor: str = ""
+    store: EventStore,
+    workspace: str,
+    *,
+    limit: int = 50,
+    event_type: str = "",
+    source: str = "",
+    plan: str = "",
+    cursor: str = "",
 ) -> dict[str, Any]:
     """A page of stored events, newest first: {"items": [Event…], "next": cursor or None}.
 
@@ -43,6 +51,10 @@ def find_events(
         filters[Filter.EVENT_TYPE] = {"event_type": check_text("event_type", event_type)}
     if source:
         filters[Filter.SOURCE] = {"source": check_text("source", source)}
+    if plan:
+        if plan != BROKEN:
+            raise QuestionError(f"plan must be {BROKEN}, for events that break the tracking plan, or left out", "plan")
+        filters[Filter.BREAKS_PLAN] = {}
     if cursor:
         before = decode_list_cursor(cursor)
         filters[Filter.BEFORE_PLACE] = {

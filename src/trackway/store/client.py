@@ -9,7 +9,7 @@ again. It builds no questions; those live in `trackway.query`.
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -180,6 +180,20 @@ class EventStore:
         try:
             result = self._connect().query(sql, parameters=dict(parameters or {}), settings=dict(settings or {}))
             return list(result.named_results())
+        except Error as error:
+            raise _read_failure(error, rows=False) from error
+
+    def stream(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of a question one by one, of which a block at a time is in memory."""
+        try:
+            with self._connect().query_row_block_stream(
+                sql, parameters=dict(parameters or {}), settings=dict(settings or {})
+            ) as blocks:
+                names = blocks.source.column_names
+                for block in blocks:
+                    yield from (dict(zip(names, row, strict=True)) for row in block)
         except Error as error:
             raise _read_failure(error, rows=False) from error
 

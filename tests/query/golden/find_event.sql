@@ -62,6 +62,8 @@ SELECT
     stored_as,
     reinterpretAsInt64(revenue) AS revenue_parts,
     currency,
+    plan_version,
+    plan_errors,
     toUnixTimestamp64Milli(stored_at) AS stored_at_ms,
     log_segment,
     log_record,

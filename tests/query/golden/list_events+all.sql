@@ -63,6 +63,8 @@ SELECT
     stored_as,
     reinterpretAsInt64(revenue) AS revenue_parts,
     currency,
+    plan_version,
+    plan_errors,
     log_segment,
     log_record,
     log_index
@@ -70,6 +72,7 @@ FROM events
 WHERE workspace = {workspace:String}
     AND event_type = {event_type:String}
     AND source = {source:String}
+    AND plan_errors != ''
     AND profile_key IN {keys:Array(UUID)}
     AND (account_id = {account:String} OR profile_key IN {keys:Array(UUID)})
     AND occurred_at >= fromUnixTimestamp64Milli({occurred_from:Int64}, 'UTC')

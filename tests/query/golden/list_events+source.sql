@@ -63,6 +63,8 @@ SELECT
     stored_as,
     reinterpretAsInt64(revenue) AS revenue_parts,
     currency,
+    plan_version,
+    plan_errors,
     log_segment,
     log_record,
     log_index
