@@ -1,18 +1,12 @@
 """Tracify's hash, wherever it is offered: the vectors of the documents page, one by one."""
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from tests.client.vectors import VECTORS
 
 from trackway.client import calc_group
-
-PAGE = Path(__file__).parents[2] / "docs/reference/protocols/tracify.md"
-ROW = re.compile(r"^\| `(.*)` \| `([0-9a-f]{64})` \| `([0-9a-f]{64})` \|$", re.MULTILINE)
-# Markdown needs the backslash before a pipe in a table; the value has none. `""` stands for nothing at all.
-VECTORS = [(shown.replace("\\|", "|").strip('"'), right, ruby) for shown, right, ruby in ROW.findall(PAGE.read_text())]
 
 
 def run(*arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

@@ -8,6 +8,7 @@
 import { watchClicks, watchForms, watchPages } from "./capture.js";
 import { openDelivery } from "./delivery.js";
 import { guard, warn } from "./guard.js";
+import { hash } from "./hash.js";
 import { makeUuid } from "./uuid.js";
 import { cookieless, readAnonymousId, touchSession } from "./visitor.js";
 
@@ -103,6 +104,7 @@ function start(endpoint, writeKey) {
   const api = {
     version: VERSION,
     push,
+    hash,
     track: (...args) => push(["track", ...args]),
     page: (...args) => push(["page", ...args]),
     identify: (...args) => push(["identify", ...args]),

@@ -31,6 +31,7 @@ export interface Trackway {
   page(properties?: Properties): void;
   identify(userId: string, traits?: Properties): void;
   consent(states: Properties): void;
+  hash(value: string): Promise<string>;
   push(call: EarlyCall): void;
 }
 
