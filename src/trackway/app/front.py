@@ -165,7 +165,7 @@ class Front:
         self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)
         self._collector = Collector(PROTOCOLS, limits, keys, memory, people, writer, proxies, now_ms)
-        self._consents = ConsentRoutes(self._state, keys, self._collector, limits, now_ms)
+        self._consents = ConsentRoutes(self._state, keys, self._collector, people, limits, now_ms)
         tasks = [
             asyncio.create_task(t)
             for t in (

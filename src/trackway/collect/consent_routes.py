@@ -17,18 +17,19 @@ from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
 from trackway.collect.collector import Collector, Scope, Send, refusal_headers, send_reply
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
+from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import LONGEST_ID, Limits
 from trackway.collect.protocol import Reply, Request, json_reply
 from trackway.collect.protocols.native import NATIVE
 from trackway.collect.protocols.pact import PACT
+from trackway.collect.protocols.tracardi import TRACARDI
 from trackway.control.database import State
 from trackway.control.sources import PUBLIC_CHANNELS, list_sources
-from trackway.control.workspaces import list_workspaces
 from trackway.event import Source
 from trackway.outcome import Reason, Refused, Rejection, refuse
 from trackway.profiles.consent_check import NoIdentifier, check_consent, read_identifier
 from trackway.profiles.consent_words import CHANNELS, CONSENT_UPDATED, Topic, read_statements
-from trackway.profiles.identifiers import ProfileKeys, is_blocked, normalise, read_profile_id
+from trackway.profiles.identifiers import Identifier, is_blocked, normalise, read_profile_id
 
 LOG = logging.getLogger(__name__)
 
@@ -45,14 +46,19 @@ _WHO = {
     "user_id": "user_id",
 }
 _CHECK_FIELDS = frozenset((*_WHO, "channel", "purpose", "jurisdiction"))
+# What `?all=true` agrees to.
+EVERYTHING = dict.fromkeys(CHANNELS, True)
 DENIED = json_reply(403, {"detail": "Access denied"})
 
 
 class ConsentRoutes:
     """Both routes of one process."""
 
-    def __init__(self, state: State, keys: KeyRing, collector: Collector, limits: Limits, clock: Clock) -> None:
-        self._state, self._keys, self._collector, self._limits, self._clock = state, keys, collector, limits, clock
+    def __init__(
+        self, state: State, keys: KeyRing, collector: Collector, people: DoorPeople, limits: Limits, clock: Clock
+    ) -> None:
+        self._state, self._keys, self._collector, self._people = state, keys, collector, people
+        self._limits, self._clock = limits, clock
 
     def owns(self, path: str) -> bool:
         return path in (CHECK, TELL)
@@ -132,18 +138,18 @@ class ConsentRoutes:
     async def _take_statement(self, scope: Scope, request: Request) -> Reply:
         body = read_json_object(request.body)
         source_id, session, profile = (_read_id(body, name) for name in ("source", "session", "profile"))
-        consents = body.get("consents")
+        consents = EVERYTHING if request.query_value("all") in ("true", "1") else body.get("consents")
         if not isinstance(consents, dict) or not consents or read_statements(consents)[1]:
             raise refuse(Reason.WRONG_TYPE, "consents must say true or false of each consent id", field="consents")
-        source = await asyncio.to_thread(
-            self._find_source, source_id, session, profile, request.headers.get("origin", "")
-        )
-        if source is None:
+        source = await asyncio.to_thread(self._find_source, source_id, request.headers.get("origin", ""))
+        identifiers = self._identify(source, session, profile) if source else None
+        if source is None or identifiers is None:
             return DENIED
         event = {
             "event_type": CONSENT_UPDATED,
             "session_id": session,
-            "identifiers": {"profile_id": profile},
+            "identifiers": identifiers,
+            "traits": {"aux.consents.granted": True} if source.protocol == TRACARDI.name else {},
             "consent": consents,
         }
         # The event that is logged is ours, and not packed as the request was.
@@ -154,15 +160,34 @@ class ConsentRoutes:
             return reply
         return json_reply(200, {"saved": 1, "errors": [], "ids": [profile]})
 
-    def _find_source(self, source_id: str, session: str, profile: str, origin: str) -> Source | None:
-        """None where one of the three cannot be: nobody sends a key here, so only a page's source is believed."""
+    def _find_source(self, source_id: str, origin: str) -> Source | None:
+        """Nobody sends a key here, so only a Tracardi source, whose id is its key, or another page's is believed."""
         source = next((s for s in list_sources(self._state) if s.id == source_id), None)
-        if source is None or not source.enabled or source.channel not in PUBLIC_CHANNELS:
+        if source is None or not source.enabled or not allows_origin(source, origin):
             return None
-        if is_blocked(session) or not normalise("profile_id", profile) or not allows_origin(source, origin):
+        return source if source.protocol == TRACARDI.name or source.channel in PUBLIC_CHANNELS else None
+
+    def _identify(self, source: Source, session: str, profile: str) -> Mapping[str, str] | None:
+        """The profile as the event names it; None where it, or its session, cannot be."""
+        keys = self._people.keys_of(source.workspace)
+        if is_blocked(session):
             return None
-        keys = next(ProfileKeys(w.hash_key) for w in list_workspaces(self._state) if w.id == source.workspace)
-        return source if keys.issued(read_profile_id(profile)) else None
+        if source.protocol == TRACARDI.name and source.settings.get("static_profile_id") == "yes":
+            known = self._people.find_visit(source.workspace, session)
+            if known and known.profile == keys.make(Identifier("merge_key", profile)):
+                return {"merge_key": profile}
+        named = normalise("profile_id", profile)
+        if not named or not keys.issued(read_profile_id(named)):
+            return None
+        if source.protocol == TRACARDI.name and not self._knows_session(source.workspace, session, named):
+            return None
+        return {"profile_id": named}
+
+    def _knows_session(self, workspace: str, session: str, profile: str) -> bool:
+        """A visitor who has not agreed to anything yet left no session, but a profile that was made of it."""
+        if self._people.find_visit(workspace, session) is not None:
+            return True
+        return self._people.name_session(workspace, session) == read_profile_id(profile)
 
 
 def read_question(body: bytes) -> dict[str, str]:
