@@ -154,7 +154,12 @@ def test_a_type_that_says_nothing_of_the_profile_only_counts() -> None:
 
 def test_a_new_visit_counts_once_and_its_moment_is_kept() -> None:
     said, _ = say("own-type", new_visit=True)
-    assert said == {"stats.visits": {"$add": 1}, "metadata.time.visit.current": "1970-01-01T00:00:00.000Z"}
+    moment = "1970-01-01T00:00:00.000Z"
+    assert said == {
+        "stats.visits": {"$add": 1},
+        "metadata.time.visit.current": moment,
+        "metadata.time.insert": {"$set_once": moment},
+    }
 
 
 def test_the_journey_depends_on_the_visits_where_the_type_says_so() -> None:

@@ -6,9 +6,12 @@ import click
 import msgspec
 
 from trackway.cli.options import data_option, json_option, open_state
+from trackway.control.source_changes import change_source
 from trackway.control.sources import CREDENTIAL_FORMS, SourceError, add_source, list_keys, list_sources, set_enabled
 from trackway.control.workspaces import FIRST_WORKSPACE, IP_MODES, list_workspaces, set_ip_mode
 from trackway.event import CHANNELS
+
+LONGEST_SHOWN = 60
 
 
 @click.group()
@@ -21,7 +24,7 @@ def _split_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise click.ClickException(f"--set takes KEY=VALUE, not {pair!r}")
+            raise click.ClickException(f"a setting is said as KEY=VALUE, not {pair!r}")
         settings[key] = value
     return settings
 
@@ -97,6 +100,38 @@ def switch(source_id: str, state_word: str, data: Path) -> None:
     finally:
         state.close()
     click.echo(f"source {source_id} is {state_word}")
+
+
+@sources.command("set")
+@click.argument("source_id")
+@click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE…")
+@data_option
+def set_settings(source_id: str, pairs: tuple[str, ...], data: Path) -> None:
+    """Change settings of a sender; running servers follow within a second.
+
+    KEY=@FILE takes the value from a file, KEY= takes the setting away.
+    """
+    changes = {key: _read_value(key, value) for key, value in _split_settings(pairs).items()}
+    state = open_state(data)
+    try:
+        source = change_source(state, source_id, changes)
+    except SourceError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        state.close()
+    for key in changes:
+        value = source.settings.get(key, "")
+        shown = value if len(value) <= LONGEST_SHOWN else f"{len(value):,} characters"
+        click.echo(f"source {source.id}: {key} {shown or 'is not set any more'}")
+
+
+def _read_value(key: str, value: str) -> str:
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{key}: {value[1:]} cannot be read: {error}") from None
 
 
 @click.group()

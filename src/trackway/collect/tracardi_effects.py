@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from trackway.clock import format_time, parse_time
 from trackway.profiles.tracardi_tree import (
     COUNTERS,
+    CREATED_AT,
     VISIT_NOW,
     VISITS,
     find_identifiers,
@@ -101,6 +102,7 @@ def apply_effects(
     if new_visit:
         traits[VISITS] = {"$add": 1}
         traits[VISIT_NOW] = format_time(occurred_at)
+        traits[CREATED_AT] = {"$set_once": format_time(occurred_at)}
     kind = read_types().get(event_type)
     if kind is None:
         return Effects(traits=traits)

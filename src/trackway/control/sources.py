@@ -8,6 +8,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from trackway.clock import now_ms
 from trackway.control.database import State, bump_version
 from trackway.control.tables import CREDENTIALS, SOURCES, WORKSPACES
+from trackway.control.tracardi_templates import WrongTemplate, read_mapping, read_reshaping
 from trackway.control.workspaces import FIRST_WORKSPACE, TEST_WORKSPACE, ensure_test_workspace
 from trackway.event import CHANNELS, Channel, Source
 
@@ -88,6 +90,15 @@ def _is_switch(value: str) -> bool:
     return value in ("yes", "no")
 
 
+def _is_text_of(read: Callable[[str], object], value: str) -> bool:
+    """True, or a SourceError that says where the template is wrong: it is too long a text to find that by oneself."""
+    try:
+        read(value)
+    except WrongTemplate as error:
+        raise SourceError(str(error)) from None
+    return True
+
+
 # What `--set KEY=VALUE` may set, with the check of its value.
 SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "origins": lambda value: all(re.fullmatch(r"\*|https?://[^/\s]+", o) for o in value.split(",")),
@@ -110,6 +121,8 @@ SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "returns_profile": _is_switch,
     "requires_consent": _is_switch,
     "debugger": _is_switch,
+    "reshaping": partial(_is_text_of, read_reshaping),
+    "mapping": partial(_is_text_of, read_mapping),
 }
 
 
@@ -144,12 +157,17 @@ def _make_id(connection: Connection, name: str) -> str:
     return next(i for i in (slug, *(f"{slug}-{n}" for n in range(2, len(taken) + 3))) if i not in taken)
 
 
-def _check_settings(settings: Mapping[str, str]) -> None:
+def check_settings(settings: Mapping[str, str]) -> None:
+    """SourceError when a setting is unknown or its value cannot be used."""
     for key, value in settings.items():
         if key not in SOURCE_SETTINGS:
             raise SourceError(f"there is no source setting {key!r}; known: source_id, {', '.join(SOURCE_SETTINGS)}")
-        if not SOURCE_SETTINGS[key](value):
-            raise SourceError(f"{key}={value!r} is not a value of this setting; see docs/reference/sources.md")
+        try:
+            sound = SOURCE_SETTINGS[key](value)
+        except SourceError as error:
+            raise SourceError(f"{key}{error}" if str(error).startswith("[") else f"{key} {error}") from None
+        if not sound:
+            raise SourceError(f"{key}={value!r:.200} is not a value of this setting; see docs/reference/sources.md")
 
 
 def add_source(
@@ -176,7 +194,7 @@ def add_source(
     source_id = kept.pop("source_id", "")
     if source_id and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", source_id):
         raise SourceError("source_id takes letters, digits, '.', '_' and '-', at most 60")
-    _check_settings(kept)
+    check_settings(kept)
     form = CREDENTIAL_FORMS[protocol]
     kept = {**{name: default() for name, default in form.defaults.items()}, **kept}
     now = now_ms()
@@ -202,7 +220,7 @@ def add_source(
                     created_at=now,
                 )
             )
-            connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, trusted)))
+            connection.execute(insert(CREDENTIALS).values(**make_credential(key, source_id, form, trusted)))
             bump_version(connection)
     except IntegrityError:
         raise SourceError(
@@ -220,7 +238,7 @@ def issue_key(state: State, source_id: str) -> str:
             raise SourceError(f"there is no source {source_id!r}; see trackway sources list")
         form = CREDENTIAL_FORMS[source.protocol]
         key = form.make(trusted=True, test=source.workspace == TEST_WORKSPACE)
-        connection.execute(insert(CREDENTIALS).values(**_credential_row(key, source_id, form, trusted=True)))
+        connection.execute(insert(CREDENTIALS).values(**make_credential(key, source_id, form, trusted=True)))
         bump_version(connection)
     return key
 
@@ -246,7 +264,7 @@ def revoke_key(state: State, key: str) -> None:
         bump_version(connection)
 
 
-def _credential_row(key: str, source_id: str, form: CredentialForm, trusted: bool) -> dict[str, Any]:
+def make_credential(key: str, source_id: str, form: CredentialForm, trusted: bool) -> dict[str, Any]:
     secret = trusted and form.of_source is None
     return {
         "digest": digest_key(key),
@@ -266,7 +284,7 @@ def set_enabled(state: State, source_id: str, enabled: bool) -> None:
         bump_version(connection)
 
 
-def _read_source(row: Row[Any]) -> Source:
+def read_source(row: Row[Any]) -> Source:
     return Source(
         id=row.id,
         workspace=row.workspace,
@@ -283,7 +301,7 @@ def list_sources(state: State, workspace: str | None = None) -> list[Source]:
     if workspace is not None:
         query = query.where(SOURCES.c.workspace == workspace)
     with state.read() as connection:
-        return [_read_source(row) for row in connection.execute(query)]
+        return [read_source(row) for row in connection.execute(query)]
 
 
 def list_keys(state: State, workspace: str) -> list[SourceKey]:
@@ -306,4 +324,4 @@ def read_key_holders(state: State) -> dict[str, KeyHolder]:
         .where(CREDENTIALS.c.revoked_at.is_(None))
     )
     with state.read() as connection:
-        return {row.digest: KeyHolder(_read_source(row), row.trusted) for row in connection.execute(query)}
+        return {row.digest: KeyHolder(read_source(row), row.trusted) for row in connection.execute(query)}

@@ -7,12 +7,12 @@ trait `plan` that every other dialect writes too.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trackway.control.tracardi_templates import TARGETS
+from trackway.control.tracardi_templates import LISTS, TARGETS
 
 # Parts of a profile that traits stand in; Trackway's own visits in `metadata`.
 ROOTS = (*TARGETS, "metadata")
 VISITS, VIEWS, COUNTERS = "stats.visits", "stats.views", "stats.counters"
-VISIT_NOW = "metadata.time.visit.current"
+VISIT_NOW, CREATED_AT = "metadata.time.visit.current", "metadata.time.insert"
 CARD_NUMBER = "data.identifier.credit_card"
 LAST_DIGITS = 4
 
@@ -31,8 +31,9 @@ def name_trait(path: str) -> str:
 
 def place_trait(name: str) -> str:
     """The path at which a trait stands in the profile."""
-    head = name.partition(".")[0]
-    return name if head in ROOTS else f"traits.{name}"
+    head, _, rest = name.partition(".")
+    in_tree = name in LISTS or (rest and head in ROOTS and head not in LISTS)
+    return name if in_tree else f"traits.{name}"
 
 
 def flatten(path: str, value: Any) -> Iterable[tuple[str, Any]]:

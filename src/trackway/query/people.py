@@ -19,7 +19,11 @@ from trackway.profiles.ledger import Known, read_known, read_profile, read_trait
 from trackway.profiles.traits import Said, Trait, find_traits
 from trackway.query.questions import QuestionError
 
-NAMES = ("name", "full_name", "fullname", "display_name")
+NAMES = ("name", "full_name", "fullname", "display_name", "data.pii.display_name")
+SHORT_NAMES = (
+    ("first_name", "firstname", "data.pii.firstname"),
+    ("last_name", "lastname", "data.pii.lastname"),
+)
 SHORT_ID = 6
 
 
@@ -153,12 +157,7 @@ def name_person(profile: str, traits: Iterable[Trait], identities: Iterable[Mapp
     for name in NAMES:
         if name in values:
             return values[name].strip()
-    parts = [
-        values[name].strip()
-        for names in (("first_name", "firstname"), ("last_name", "lastname"))
-        for name in names
-        if name in values
-    ]
+    parts = [values[name].strip() for names in SHORT_NAMES for name in names if name in values]
     if parts:
         return " ".join(parts)
     found = {identity["kind"]: str(identity["value"]) for identity in identities}
