@@ -2,7 +2,7 @@
 
 One log with everything that is special (keys repeated in one batch, a business key, a public event
 before a secret one of the same key, a bot, a submission that does not parse, an event that the store
-refuses, a refusal of the door) is processed by the real pipeline in a process that is hurt
+refuses, a refusal of the door, a replay that was asked for twice) is processed by the real pipeline in a process that is hurt
 (`crashing_pipeline.py`), then by one that is not.
 """
 
@@ -72,6 +72,7 @@ SENT: dict[str, tuple[bool, str, list[dict[str, Any]]]] = {
     "agrees": (True, "hold", [{"event_type": "view", "anonymous_id": "H", "consent": {"tracking": True}}]),
     "refuses": (True, "hold", [{"event_type": "view", "anonymous_id": "J", "consent": {"tracking": False}}]),
     "waits on": (True, "hold", [{"event_type": "view", "anonymous_id": "K"}]),
+    "mended": (True, "shop", [{"event_type": "view"}, {"event_type": "view", "dedupe_key": "k7", **ADDS_ONE}]),
     "last": (True, "shop", [{"event_type": "view", "dedupe_key": "k5"}]),
 }
 STORED = Counter(
@@ -79,6 +80,7 @@ STORED = Counter(
         *("plain 0", "plain 1", "plain 2", "twice 0", "first 0", "order 0", "public 0", "secret 0", "last 0"),
         *("visitor 0", "login 0", "crm 0", "merge 0"),
         *("waits 0", "waits 1", "agrees 0"),
+        *("mended 0", "mended 1"),
     ]
 )
 OUTCOMES = Counter(
@@ -96,20 +98,23 @@ OUTCOMES = Counter(
         ("waits refused 0", "dead_lettered", "store_refused", ""),
         ("unreadable 0", "dead_lettered", "adapter_failed", ""),
         ("unreadable 1", "dead_lettered", "adapter_failed", ""),
-        ("refused 0", "dead_lettered", "store_refused", ""),
+        *[("refused 0", "dead_lettered", "store_refused", "")] * 2,
+        ("mended 1", "duplicate", "already_stored", "mended 1"),
     ]
 )
+# What still waits, and what was replayed.
 SET_ASIDE = {
-    ("other 0", "conflict", "transport_key"),
-    ("public again 0", "conflict", "transport_key"),
-    ("unreadable 0", "dead_letter", "adapter_failed"),
-    ("unreadable 1", "dead_letter", "adapter_failed"),
-    ("refused 0", "dead_letter", "store_refused"),
-    ("waits refused 0", "dead_letter", "store_refused"),
-    ("", "rejected", "too_deep"),
+    ("other 0", "conflict", "transport_key", 1, 0),
+    ("public again 0", "conflict", "transport_key", 1, 0),
+    ("unreadable 0", "dead_letter", "adapter_failed", 1, 0),
+    ("unreadable 1", "dead_letter", "adapter_failed", 1, 0),
+    ("refused 0", "dead_letter", "store_refused", 1, 0),
+    ("waits refused 0", "dead_letter", "store_refused", 1, 0),
+    ("", "rejected", "too_deep", 3, 0),
+    ("", "rejected", "wrong_type", 0, 1),
 }
 SWALLOWED = {"k2": 1}
-RECEIVED = {"shop": 21, "no-bots": 1, "hold": 9}
+RECEIVED = {"shop": 25, "no-bots": 1, "hold": 9}
 HELD = {"hold": 1}
 # One person out of four events, each told exactly once; the store maps every row to whom the ledger says.
 PEOPLE = {
@@ -128,7 +133,7 @@ FOUR_DAYS_MS = 4 * 86_400_000
 class Found(NamedTuple):
     stored: Counter[str]
     outcomes: Counter[tuple[str, ...]]
-    set_aside: set[tuple[str, ...]]
+    set_aside: set[tuple[str | int, ...]]
     swallowed: dict[str, int]
     received: dict[str, int]
     rejected: dict[str, dict[str, int]]
@@ -143,7 +148,7 @@ EXPECTED = Found(
     SET_ASIDE,
     SWALLOWED,
     RECEIVED,
-    {"shop": {"too_deep": 3}, "no-bots": {}, "hold": {}},
+    {"shop": {"too_deep": 3, "wrong_type": 1}, "no-bots": {}, "hold": {}},
     [],
     HELD,
     PEOPLE,
@@ -188,7 +193,21 @@ class Bench:
         self._names[unreadable.submission_id] = "unreadable"
         records.insert(5, unreadable)
         records.insert(9, installation.make_refusal("shop", now_ms(), Reason.TOO_DEEP, 3))
+        self._replay(installation, records)
         return records
+
+    def _replay(self, installation: Installation, records: list[Submission | Refusal]) -> None:
+        """An event that was refused beside another, twice in different batches; one that will be refused again."""
+        numbers = {self._names[each.submission_id]: n for n, each in enumerate(records) if isinstance(each, Submission)}
+        mended, refused = records[numbers["mended"]], records[numbers["refused"]]
+        assert isinstance(mended, Submission)
+        assert isinstance(refused, Submission)
+        records[numbers["mended"]] = msgspec.structs.replace(mended, events=1, refused=(1,))
+        said = {"submission": msgspec.structs.replace(mended, events=0), "indexes": (1,)}
+        again = msgspec.structs.replace(mended, events=1, refused=(0,), replay=True)
+        records.append(installation.make_refusal("shop", mended.received_at, Reason.WRONG_TYPE, **said))
+        records += [again, records.pop(numbers["last"]), again]
+        records.append(msgspec.structs.replace(refused, replay=True))
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -246,7 +265,10 @@ class Bench:
                 )
                 for row in told
             ),
-            {(self._name(letter.event_id), letter.kind, letter.reason) for letter in letters},
+            {
+                (self._name(letter.event_id), letter.kind, letter.reason, letter.events, letter.replayed_events)
+                for letter in letters
+            },
             {row.dedupe_key: row.swallowed for row in swallowed},
             {line["source"]: line["received"] for line in books["sources"]},
             {line["source"]: line["rejected"] for line in books["sources"]},

@@ -88,9 +88,8 @@ def commit_batch(
     now: int,
     also: Callable[[Connection], None] = lambda connection: None,
 ) -> None:
-    """`also` writes what else belongs into the transaction."""
+    """`also` writes what else belongs into the transaction, when letters are there."""
     with state.write() as connection:
-        also(connection)
         moved = {
             "segment": position.segment,
             "ordinal": position.ordinal,
@@ -118,6 +117,7 @@ def commit_batch(
             latest=("last_at",),
         )
         _set_aside(connection, choose_kept(connection, account.set_aside, account.cap))
+        also(connection)
 
 
 def keep_letters(state: State, letters: Sequence[DeadLetter]) -> None:

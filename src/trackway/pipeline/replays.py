@@ -35,9 +35,7 @@ class Replays(Struct):
     failed: set[str] = field(default_factory=set)
 
     def are_known(self, event: Event, place: LogPlace) -> bool:
-        """Does the event stand in the log before, or was it told of elsewhere? Remembers that it stands here."""
-        if not self.submissions:
-            return False
+        """Was the replayed event told of elsewhere, or is it brought twice? Remembers that it stands here."""
         places = self.known.setdefault(event.event_id, set())
         known = bool(places - {place})
         places.add(place)

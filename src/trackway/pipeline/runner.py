@@ -301,7 +301,7 @@ class Pipeline:
         before = len(work.rows)
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
-            if work.replays.are_known(event, place):
+            if submission.replay and work.replays.are_known(event, place):
                 repeated = (Outcome.DUPLICATE, Reason.ALREADY_STORED, "", event.event_id)
                 work.outcomes.append(make_outcome(event, place, *repeated))
                 continue

@@ -74,7 +74,8 @@ class Installation:
             events=events,
         )
 
-    def make_refusal(self, source: str, received_at: int, reason: Reason, events: int = 1) -> Refusal:
+    def make_refusal(self, source: str, received_at: int, reason: Reason, events: int = 1, **more: Any) -> Refusal:
+        """`more` are further fields of a `Refusal`."""
         return Refusal(
             refusal_id=make_submission_id(received_at),
             received_at=received_at,
@@ -84,7 +85,7 @@ class Installation:
             message="refused",
             field="",
             events=events,
-            body=b"",
+            **more,
         )
 
     def append(self, records: Sequence[Submission | Refusal], stream: str = "0") -> list[RecordPlace]:
