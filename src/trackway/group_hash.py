@@ -6,6 +6,7 @@ Test vectors: docs/reference/protocols/tracify.md.
 
 from hashlib import sha256
 
+HASH_LENGTH = 64
 DROPPED = 5
 # Tracify's Ruby sample means to drop as many and drops one digit less.
 DROPPED_IN_RUBY = 4

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from trackway.client import calc_group
 from trackway.pipeline.visitors import DAY_MS, name_visitor
 
 
@@ -82,6 +83,12 @@ def test_hashes_stand_for_address_and_browser(make_event, make_desk, one, other,
 def test_a_browser_alone_is_nobody(make_event, make_desk):
     assert name_visitor(make_event(context={"user_agent_hash": "b1"}), make_desk()).visitor_key == ""
     assert name_visitor(make_event(context={"address_hash": ["a1"]}), make_desk()).visitor_key == ""
+
+
+def test_the_hash_of_nothing_is_nobody(make_event, make_desk):
+    nothing = {"identifiers": {"session_hash": [calc_group("|")]}, "context": {"address_hash": calc_group("")}}
+
+    assert name_visitor(make_event(**nothing), make_desk()).visitor_key == ""
 
 
 def test_the_address_itself_comes_before_hashes_of_one(make_event, make_desk):

@@ -1,6 +1,7 @@
 """What batches of events make of people: the same, in whatever order and in whatever pieces they come."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,23 @@ def test_an_identifier_that_names_itself_is_no_link(ledger: Ledger) -> None:
     ledger.clear()
     ledger.settle([ledger.make(1, user_id="same", anonymous_id="same", identifiers={"email": ["s@example.com"] * 3})])
     assert len(ledger.read()["edges"]) == 2 + len([row for row in ledger.read()["identities"] if "email_hash" in row])
+
+
+@pytest.mark.parametrize("word", ["", "null", "undefined", "None", "NULL", "anonymous"])
+def test_the_hash_of_a_word_for_nobody_links_nobody(ledger: Ledger, word: str) -> None:
+    ledger.clear()
+    for digest in (calc_group(word), calc_group(word, dropped=4), sha256(word.encode()).hexdigest()):
+        sent = {"email_hash": [digest.upper()], "session_hash": [digest]}
+        ledger.settle([ledger.make(n, user_id=f"user-{n}", identifiers=sent) for n in (1, 2)])
+    assert ledger.profile_of("user_id", "user-1") != ledger.profile_of("user_id", "user-2")
+    assert ledger.read()["edges"] == []
+
+
+def test_the_hash_of_a_blocked_address_links_nobody(ledger: Ledger) -> None:
+    ledger.clear(Guards(blocked=frozenset({"till@shop.example"})))
+    digest = calc_group("till@shop.example")
+    ledger.settle([ledger.make(n, user_id=f"user-{n}", identifiers={"email_hash": [digest]}) for n in (1, 2)])
+    assert ledger.profile_of("user_id", "user-1") != ledger.profile_of("user_id", "user-2")
 
 
 def test_a_purchase_by_hashed_address_joins_whoever_has_the_address(ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from trackway.event import Event
 from trackway.pipeline.desk import Desk
+from trackway.profiles.identifiers import is_blocked
 
 FILLS = ("visitor_key",)
 
@@ -53,10 +54,10 @@ def name_of_the_day(event: Event, desk: Desk) -> str:
 
 def _read_hashes(event: Event) -> tuple[str, str]:
     """The hash of address and browser together, else one of each. A browser alone is that of millions."""
-    both = event.identifiers.get("session_hash")
+    both = next((sent for sent in event.identifiers.get("session_hash", ()) if not is_blocked(sent)), "")
     if both:
-        return both[0], ""
+        return both, ""
     address, browser = (event.context.get(name) for name in ("address_hash", "user_agent_hash"))
-    if not isinstance(address, str):
+    if not isinstance(address, str) or is_blocked(address):
         return "", ""
     return address, browser if isinstance(browser, str) else ""

@@ -8,7 +8,7 @@ that the ledger links. Rules of comparison, with their reasons: docs/reference/i
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,7 +16,7 @@ import phonenumbers
 from msgspec import Struct
 
 from trackway.event import PROFILE_LESS, Event
-from trackway.group_hash import DROPPED_IN_RUBY, calc_group
+from trackway.group_hash import DROPPED, DROPPED_IN_RUBY, HASH_LENGTH, calc_group
 
 LONGEST_IDENTIFIER = 500
 MOST_PER_EVENT = 50
@@ -97,9 +97,19 @@ class Collected(Struct, frozen=True):
 
 
 def is_blocked(value: str, more: frozenset[str] = frozenset()) -> bool:
-    """Is it a word for nobody, also in quotes, also in capitals? Nothing but zeros (a nil UUID) is one."""
+    """Is it a word for nobody, also in quotes, also in capitals, also hashed? Nothing but zeros (a nil UUID) is one."""
     bare = value.translate(_UNSEEN).strip().strip(_QUOTES).strip().lower()
+    if len(bare) == HASH_LENGTH and (bare in _hash_words(BLOCKED) or bare in _hash_words(more)):
+        return True
     return bare in BLOCKED or bare in more or not bare.strip("0-")
+
+
+@lru_cache(256)
+def _hash_words(words: frozenset[str]) -> frozenset[str]:
+    """What a sender sends who hashes whatever is there: nothing, `null`, or `|` for no address and no browser."""
+    forms = {"|"}.union(*((word, word.upper(), word.capitalize(), word.title()) for word in words))
+    hashed = {calc_group(form, dropped) for form in forms for dropped in (DROPPED, DROPPED_IN_RUBY)}
+    return frozenset(hashed | {sha256(form.encode("utf-8", "surrogatepass")).hexdigest() for form in forms})
 
 
 @lru_cache(65_536)
