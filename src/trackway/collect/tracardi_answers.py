@@ -5,6 +5,7 @@ ones `events`, `session`, `errors` and `warnings`. `ux` and `response` are fille
 which there are none here.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,9 @@ from trackway.collect.tracardi_ids import DEBUGGER, FULL, STATIC
 from trackway.collect.tracardi_payload import TRACK, decode_loosely, find_value, split_field
 from trackway.event import PROCESS_ONLY, LogPlace, Source
 from trackway.outcome import Outcome, Reason, Refused, Rejection
+from trackway.profiles.identifiers import read_profile_id
 from trackway.profiles.visits import PROFILE, SESSION, VISIT
+from trackway.query.tracardi_profile import render_profile
 
 # How long an answer that shows what was stored waits for it.
 PATIENCE_S = 2.0
@@ -43,7 +46,8 @@ async def learn(answering: Answering, place: LogPlace | None, people: DoorPeople
         return {}
     learnt: dict[str, Any] = {"settled": await people.wait_for(place, PATIENCE_S)}
     if FULL in noted and PROFILE in noted:
-        pass
+        profile = read_profile_id(noted[PROFILE])
+        learnt["profile"] = await asyncio.to_thread(render_profile, people.state, profile)
     return learnt
 
 

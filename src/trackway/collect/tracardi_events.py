@@ -15,6 +15,7 @@ from trackway.collect.limits import LONGEST_TITLE, LONGEST_URL
 from trackway.collect.tracardi_effects import apply_effects
 from trackway.collect.tracardi_ids import CREATED, RETURNED, STATIC, UNSAVED, VISIT_ENDED, name_type
 from trackway.collect.tracardi_payload import EventPayload, LoosePayload, Times
+from trackway.collect.tracardi_templates import has_templates, join_effects, map_to_traits, reshape, show_payload
 from trackway.event import PROCESS_ONLY, PROFILE_LESS, Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Reason, refuse
@@ -38,6 +39,9 @@ class Whose(Struct, frozen=True):
     known: bool
     visits: int
     store: bool
+    # What `payload@` names in templates; None where the source has none.
+    templated: Mapping[str, Any] | None
+    source: Source
 
 
 def build_events(submission: Submission, payload: LoosePayload, source: Source) -> Sequence[Event]:
@@ -99,6 +103,8 @@ def _open(submission: Submission, payload: LoosePayload, source: Source) -> Whos
         known=bool(profile),
         visits=2 if RETURNED in noted else 1,
         store=payload.option("saveEvents", "saveEvent") is not False,
+        templated=show_payload(submission, payload) if has_templates(source) else None,
+        source=source,
     )
 
 
@@ -117,10 +123,16 @@ def _build(
     """`visits`: this is the event that counts the visit."""
     received_at = submission.received_at
     times = _read_times(item, index, received_at)
+    if whose.templated is not None and index < len(whose.payload.events):
+        whose, item = _reshape(whose, item, event_type)
     properties = item.properties or {}
     context, fields = _read_context(whose, item)
     if whose.known and whose.payload.option("saveProfile") is not False:
         effects = apply_effects(event_type, properties, visits, times["occurred_at"], whose.visits)
+        if whose.templated is not None:
+            shown = _show_event(whose, item, event_type, context)
+            mapped = map_to_traits(shown, whose.templated, {"id": whose.door.session_id}, whose.source)
+            effects = join_effects(effects, mapped)
         fields["traits"], fields["consent"] = effects.traits, effects.consent
         if effects.journey:
             context = {**context, "journey": effects.journey}
@@ -139,6 +151,34 @@ def _build(
         **times,
         **fields,
     )
+
+
+def _show_event(
+    whose: Whose, item: EventPayload[dict[str, Any]], event_type: str, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `event@` names in templates."""
+    return {
+        "id": item.id,
+        "type": event_type,
+        "properties": item.properties or {},
+        "context": context,
+        "tags": item.tags or [],
+        "source": {"id": whose.source.id},
+        "session": {"id": whose.door.session_id},
+    }
+
+
+def _reshape(
+    whose: Whose, item: EventPayload[dict[str, Any]], event_type: str
+) -> tuple[Whose, EventPayload[dict[str, Any]]]:
+    """The event as the source's templates make it. A context that is made anew is all there is."""
+    context = {**whose.context, **(item.context or {})}
+    shown = _show_event(whose, item, event_type, context)
+    made = reshape(shown, whose.templated or {}, shown["session"], whose.source)
+    renewed = made.context if made.session is None else {**made.context, "session": made.session}
+    if PROFILE_LESS in whose.context:
+        renewed = {**renewed, PROFILE_LESS: True}
+    return replace(whose, context={}), replace(item, properties=made.properties, context=renewed)
 
 
 def _join(own: dict[str, list[str]], further: Mapping[str, list[str]]) -> dict[str, list[str]]:

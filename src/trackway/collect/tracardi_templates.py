@@ -11,10 +11,12 @@ from typing import Any
 from msgspec import Struct
 
 from trackway.collect.limits import clean_object
+from trackway.collect.tracardi_bodies import read_query
 from trackway.collect.tracardi_effects import Effects, read_consents, say
+from trackway.collect.tracardi_payload import TRACK, LoosePayload
 from trackway.control.tracardi_conditions import Objects
 from trackway.control.tracardi_templates import MappingLine, Reshaping, read_mapping, read_reshaping
-from trackway.event import Source
+from trackway.event import Source, Submission
 from trackway.profiles.tracardi_tree import find_identifiers, name_trait
 
 RESHAPING, MAPPING = "reshaping", "mapping"
@@ -30,6 +32,30 @@ class Reshaped(Struct, frozen=True):
     properties: dict[str, Any]
     context: dict[str, Any]
     session: dict[str, Any] | None = None
+
+
+def has_templates(source: Source) -> bool:
+    return bool(source.settings.get(RESHAPING) or source.settings.get(MAPPING))
+
+
+def show_payload(submission: Submission, payload: LoosePayload) -> dict[str, Any]:
+    """What `payload@` names: the tracker payload, of a webhook or redirect its query and body."""
+    if submission.path != TRACK:
+        sent = payload.events[0].properties or {} if payload.events else {}
+        params = read_query(submission.query)
+        return {
+            "source": {"id": payload.source.id},
+            "params": params,
+            "body": {} if submission.method == "GET" else sent,
+        }
+    return {
+        "source": {"id": payload.source.id},
+        "session": {"id": payload.session.id} if payload.session else None,
+        "profile": {"id": payload.profile.id} if payload.profile else None,
+        "context": payload.context or {},
+        "properties": payload.properties or {},
+        "options": payload.options or {},
+    }
 
 
 def reshape(

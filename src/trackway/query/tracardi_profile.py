@@ -94,7 +94,7 @@ _SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 
 
-def render_profile(state: State, workspace: str, profile: bytes, *, private: bool = False) -> dict[str, Any]:
+def render_profile(state: State, profile: bytes, *, private: bool = False) -> dict[str, Any]:
     """The profile that this id leads to now, from the relational state alone. Of nobody known: an empty one.
 
     `private` is for whoever may read the API: it adds what names somebody.
