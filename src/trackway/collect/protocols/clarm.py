@@ -174,11 +174,13 @@ def _read_person(item: Item, properties: Mapping[str, Any], user_id: str) -> dic
     `company` stays a trait: it is a name, and two spellings of it would be two accounts.
     """
     person = replace(item, content=properties, at=f"{item.at}properties.")
-    sent = {kind: properties[kind] for kind in ("email", "phone") if kind in properties}
-    try:
-        identifiers = read_sent_identifiers(sent)
-    except ValueError as error:
-        raise refuse(Reason.OUT_OF_RANGE, f"properties {error}", field=f"{item.at}properties") from None
+    sent = [kind for kind in ("email", "phone") if kind in properties]
+    identifiers: dict[str, list[str]] = {}
+    for kind in sent:
+        try:
+            identifiers |= read_sent_identifiers({kind: properties[kind]})
+        except ValueError as error:
+            raise refuse(Reason.WRONG_TYPE, f"properties: {error}", field=f"{person.at}{kind}") from None
     ids = {"user_id": CONTEXT["user_id"], "account_id": ("account_id", "accountId")}
     used = {*sent, *(name for names in ids.values() for name in names)}
     return {
