@@ -16,7 +16,7 @@ __all__ = ["AMOUNT_NAMES", "CONVERSION_TYPES", "FILLS", "MOST_UNITS", "REVENUE_T
 FILLS = ("revenue", "currency")
 
 # The first that is there decides, also when it holds no amount: a total must not stand in for a refund.
-AMOUNT_NAMES = ("revenue", "amount", "value", "total")
+AMOUNT_NAMES = ("revenue", "amount", "value", "total", "income")
 PARTS = 10_000
 
 _CURRENCY = re.compile(r"\s*([A-Za-z]{3})\s*")
