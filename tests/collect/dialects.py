@@ -33,8 +33,8 @@ class Recipe:
     """`events` are two different ones that are fine, `wrong` one that is refused for its content.
 
     `wrap` makes the request of a client who has a key. `explains` finds in an answer why something
-    was refused. `names` are fields to try anything in. A dialect that takes one event a request has
-    `single`.
+    was refused. `names` are fields to try anything in, `free` is the object in which everything is kept
+    ("" is the event itself). A dialect that takes one event a request has `single`.
     """
 
     wrap: Callable[[str, Sequence[Any]], Sent]
@@ -43,8 +43,16 @@ class Recipe:
     explains: Callable[[Any], str]
     names: tuple[str, ...]
     channel: str = "server"
+    free: str = ""
     single: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    def with_extra(self, extra: Any) -> Any:
+        """The first event, with `extra` where the dialect keeps anything."""
+        event = self.events[0]
+        if not self.free:
+            return {**event, "extra": extra}
+        return {**event, self.free: {**event.get(self.free, {}), "extra": extra}}
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -128,6 +136,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         wrong={"anonymous_id": "a"},
         explains=explain_native,
+        free="properties",
         names=(
             *("event_type", "anonymous_id", "occurred_at", "sent_at", "properties", "context", "dedupe_key", "url"),
             *("title", "channel", "events", "write_key", "contact_id", "session_id", "identifiers", "traits", "consent"),
@@ -141,6 +150,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         wrong={"event_type": "click"},
         explains=explain_pact,
+        free="properties",
         names=(
             *("event_type", "distinct_id", "session_id", "url", "referrer", "properties", "source", "contact_id"),
             *("account_id", "dedupe_key", "occurred_at", "timestamp", "event_time", "ts", "events"),
@@ -154,11 +164,13 @@ RECIPES: dict[str, Recipe] = {
         ),
         wrong={"properties": {}},
         explains=explain_tracardi,
+        free="properties",
         names=(
             *("source", "session", "profile", "events", "context", "options", "properties", "metadata", "request"),
             *("type", "id", "time", "save", "profile_less", "debugger"),
         ),
         channel="web",
+        settings={"system_events": "no"},
     ),
     "tracify": Recipe(
         wrap=wrap_tracify,
@@ -190,6 +202,7 @@ RECIPES: dict[str, Recipe] = {
         wrong={"url": "https://shop.example/", "customer_site_id": SITE, "identity_data": HASHES, "type": "purchase",
                "data": {"origin": "https://shop.example"}},
         explains=explain_tracify,
+        free="data",
         names=("events", "url", "customer_site_id", "identity_data", "datetime", "type", "data", "origin", "order_id"),
     ),
     "clarm": Recipe(
@@ -205,6 +218,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         wrong={"visitor_id": "v_1"},
         explains=explain_clarm,
+        free="properties",
         names=(
             *("event", "event_type", "type", "event_name", "name", "properties", "props", "data", "payload", "events"),
             *("visitor_id", "session_id", "timestamp", "url", "referrer", "user_agent", "widget_id", "visitorId"),
