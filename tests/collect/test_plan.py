@@ -147,7 +147,7 @@ def test_what_a_plan_refuses_is_not_stored_and_counts_as_rejected(
     assert [event["properties"] for event in stored(native)] == [{"price": 1}, {"price": 2}]
     assert [event["plan_version"] for event in stored(native)] == [1, 1]
     book = next(each for each in server.api("books")["sources"] if each["source"] == native["id"])
-    assert (book["received"], book["rejected"]) == (2, 1)
+    assert (book["received"], book["rejected"]) == (2, {"plan_violation": 1})
     end_entry(planner.state, planner.workspace, "plan_reject", native["id"], "tests", 2)
     time.sleep(1.2)
     assert send(server, native, events[1]).json["results"][0]["status"] == "accepted"

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from trackway.dashboard.answering import add_source, answer_html, answer_json, decide, go_home, search_visitors
 from trackway.dashboard.assets import send_asset
-from trackway.dashboard.downloads import send_certificate, send_export
+from trackway.dashboard.downloads import send_certificate, send_export, send_inferred_plan, send_plan
 from trackway.dashboard.faults import HANDLERS
 from trackway.dashboard.forms import FORM_ROUTES
 from trackway.dashboard.headers import SecurityHeaders
@@ -20,6 +20,7 @@ from trackway.dashboard.pages import (
     diagnostics,
     event,
     events,
+    plan,
     privacy,
     profile,
     sources,
@@ -43,6 +44,7 @@ PAGES: tuple[Page, ...] = (
     privacy.PAGE,
     privacy.REQUEST,
     diagnostics.PAGE,
+    plan.PAGE,
 )
 
 # A consent policy of 200 rules fits.
@@ -65,6 +67,8 @@ def make_dashboard_routes() -> list[BaseRoute]:
         *FORM_ROUTES,
         Route("/privacy/{request_id}/certificate.json", send_certificate),
         Route("/privacy/{request_id}/export.zip", send_export),
+        Route("/catalogue/plan.json", send_plan),
+        Route("/catalogue/inferred.json", send_inferred_plan),
     ]
     for page in PAGES:
         # The twin first: the path of an event would match its name too.

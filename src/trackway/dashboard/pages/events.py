@@ -22,13 +22,14 @@ def ask_events(question: Question) -> Answer:
         limit=question.number("limit", ROWS),
         event_type=question.text("event_type"),
         source=question.text("source"),
+        plan=question.text("plan"),
         cursor=question.text("cursor"),
     )
 
 
 def show_events(question: Question, answer: Answer) -> Mapping[str, Any]:
     desk = question.desk
-    filters = {name: question.text(name) for name in ("event_type", "source", "limit") if question.text(name)}
+    filters = {name: question.text(name) for name in ("event_type", "source", "plan", "limit") if question.text(name)}
     types = count_event_types(desk.store, desk.workspace, desk.clock(), SUGGESTED_HOURS)["items"]
     sources = list_sources(desk.state, desk.workspace)
     return {
