@@ -1,18 +1,21 @@
 """Files that pages offer: the certificate of an erasure, the export of a person, a tracking plan."""
 
+from typing import Any
+
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from trackway.dashboard.answering import make_question
 from trackway.dashboard.page import NotThere
-from trackway.dashboard.pages.privacy import demand_request
-
-
 from trackway.dashboard.pages.plan import RANGES, choose_range
-async def send_certificate(request: Request) -> Response:
+from trackway.dashboard.pages.privacy import demand_request
 from trackway.query.catalogue import infer_plan
 from trackway.query.plans import describe_plan
+
+
+async def send_certificate(request: Request) -> Response:
     """As it was signed, to the byte. NotThere while there is none."""
     found = await run_in_threadpool(lambda: demand_request(make_question(request)))
     if not found.answer:
@@ -32,8 +35,6 @@ async def send_export(request: Request) -> Response:
     return StreamingResponse(pieces, 200, _name_file(f"export-{found.id}.zip"), "application/zip")
 
 
-def _name_file(name: str) -> dict[str, str]:
-    return {"content-disposition": f'attachment; filename="{name}"'}
 async def send_plan(request: Request) -> Response:
     """The plan in force, as `trackway plan set` takes it."""
     question = await run_in_threadpool(make_question, request)
@@ -53,3 +54,5 @@ def _send_plan(plan: Any, name: str) -> Response:
     return Response(msgspec.json.format(msgspec.json.encode(plan)), 200, _name_file(name), "application/json")
 
 
+def _name_file(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}

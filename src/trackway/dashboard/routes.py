@@ -43,8 +43,9 @@ PAGES: tuple[Page, ...] = (
     consent.PAGE,
     privacy.PAGE,
     privacy.REQUEST,
-    diagnostics.PAGE,
     plan.PAGE,
+    diagnostics.PAGE,
+    rejections.PAGE,
 )
 
 # A consent policy of 200 rules fits.
@@ -65,10 +66,10 @@ def make_dashboard_routes() -> list[BaseRoute]:
         Route("/visitors/search", search_visitors),
         Route("/profiles/{profile_id}/decide", decide, methods=["POST"]),
         *FORM_ROUTES,
-        Route("/privacy/{request_id}/certificate.json", send_certificate),
-        Route("/privacy/{request_id}/export.zip", send_export),
         Route("/catalogue/plan.json", send_plan),
         Route("/catalogue/inferred.json", send_inferred_plan),
+        Route("/privacy/{request_id}/certificate.json", send_certificate),
+        Route("/privacy/{request_id}/export.zip", send_export),
     ]
     for page in PAGES:
         # The twin first: the path of an event would match its name too.
