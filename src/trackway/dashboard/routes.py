@@ -45,7 +45,6 @@ PAGES: tuple[Page, ...] = (
     privacy.REQUEST,
     plan.PAGE,
     diagnostics.PAGE,
-    rejections.PAGE,
 )
 
 # A consent policy of 200 rules fits.
