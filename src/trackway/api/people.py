@@ -16,6 +16,7 @@ from trackway.profiles.decisions import (
 )
 from trackway.profiles.people import read_guards
 from trackway.query.activity import Whose, describe_engagement, list_timeline
+from trackway.query.conversations import list_conversations
 from trackway.query.people import Person, check_profile_id, find_person
 from trackway.query.profiles import describe_links, find_profile, look_up, preview_decision
 from trackway.query.sessions import list_sessions
@@ -50,6 +51,11 @@ def show_sessions(desk: ServerDesk, values: Values) -> Answer:
     chosen = dict(values)
     person = demand_person(desk, chosen.pop("profile_id"))
     return list_sessions(desk.store, desk.workspace, person.keys, **chosen)
+
+
+def show_conversations(desk: ServerDesk, values: Values) -> Answer:
+    person = demand_person(desk, values["profile_id"])
+    return {"items": list_conversations(desk.store, desk.workspace, Whose(person.keys))}
 
 
 def show_engagement(desk: ServerDesk, values: Values) -> Answer:
@@ -161,6 +167,7 @@ PEOPLE_ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(f"{PROFILE}/identities", "Why each identifier belongs to a profile", (), show_links),
     ApiRoute(f"{PROFILE}/timeline", "What somebody did, newest first", TIMELINE, show_timeline),
     ApiRoute(f"{PROFILE}/sessions", "The sessions of a profile, newest first", (LIMIT, CURSOR), show_sessions),
+    ApiRoute(f"{PROFILE}/conversations", "What was said in somebody's chats", (), show_conversations),
     ApiRoute(f"{PROFILE}/engagement", "Events per day, top pages and the score", (DAYS,), show_engagement),
     ApiRoute(f"{PREFIX}/edges/{{edge}}/preview-undo", "What undoing a link would change", (), preview_undo),
     ApiRoute(f"{PREFIX}/edges/{{edge}}/undo", "Undo a link: its profile splits", (), decide_edge("undo"), "POST"),
