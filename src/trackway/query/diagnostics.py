@@ -1,6 +1,6 @@
 """What goes wrong with events: personal data where it should not be, keys that swallow, what was refused and why.
 
-Station 5. The bodies of what was rejected, and sending them again, are not here.
+Station 5. Here they are counted; each with what was sent is in `trackway.query.rejections`.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Diagnostics: personal data in properties and rules that hide it, keys that swallow events, what was refused and why."""
+"""Diagnostics: what failed and why, personal data in properties and rules that hide it, keys that swallow events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from trackway.control.pii import DROP, KEEP, MASK, set_pii_rule
 from trackway.control.sources import list_sources
 from trackway.dashboard.page import Answer, Page, Question
+from trackway.dashboard.pages.rejections import ask_letters, show_letters
 from trackway.query.diagnostics import (
     count_rejected,
     count_set_aside,
@@ -24,7 +25,7 @@ DONE = {MASK: "is masked", DROP: "is dropped", KEEP: "is kept as it comes"}
 
 
 def ask_diagnostics(question: Question) -> Answer:
-    """{"pii", "swallowing_keys", "rejected", "set_aside"}; the last is null while the store is away."""
+    """{"letters", "pii", "swallowing_keys", "rejected", "set_aside"}; the last is null while the store is away."""
     desk = question.desk
     hours = RANGES[choose_range(question)]
     try:
@@ -32,6 +33,7 @@ def ask_diagnostics(question: Question) -> Answer:
     except StoreUnavailable:
         set_aside = None
     return {
+        "letters": ask_letters(question, hours),
         "pii": describe_personal_data(desk.state, desk.workspace),
         "swallowing_keys": list_swallowing_keys(desk.state, desk.workspace),
         "rejected": count_rejected(desk.state, desk.workspace, desk.clock(), hours),
@@ -51,6 +53,7 @@ def show_diagnostics(question: Question, answer: Answer) -> Mapping[str, Any]:
     desk = question.desk
     path, did = question.text("path"), question.text("did")
     return {
+        **show_letters(question, answer["letters"], choose_range(question)),
         "source_names": {source.id: source.name for source in list_sources(desk.state, desk.workspace)},
         "pii_kinds": KINDS,
         "ranges": list(RANGES),
