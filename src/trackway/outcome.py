@@ -37,6 +37,8 @@ class Reason(StrEnum):
     MISSING_KEY = "missing_key"
     UNKNOWN_KEY = "unknown_key"
     SOURCE_DISABLED = "source_disabled"
+    KEY_NOT_ALLOWED = "key_not_allowed"
+    RATE_LIMITED = "rate_limited"
     SOURCE_MISMATCH = "source_mismatch"
     ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     SITE_NOT_ALLOWED = "site_not_allowed"
@@ -102,6 +104,12 @@ REASONS: dict[Reason, ReasonMeaning] = {
     Reason.SOURCE_DISABLED: ReasonMeaning(_REJECTED, 403, "The source is switched off"),
     Reason.SOURCE_MISMATCH: ReasonMeaning(
         _REJECTED, 401, "The source is not made for this endpoint; its setting `bridge` says for which it is"
+    ),
+    Reason.KEY_NOT_ALLOWED: ReasonMeaning(_REJECTED, 403, "The key is known and may not do this; a secret key may"),
+    Reason.RATE_LIMITED: ReasonMeaning(
+        _REJECTED,
+        429,
+        "The source sent more requests in a minute than its setting `rate_limit` allows; what was in them is not kept",
     ),
     Reason.ORIGIN_NOT_ALLOWED: ReasonMeaning(_REJECTED, 403, "The page's origin is not in the source's list `origins`"),
     Reason.SITE_NOT_ALLOWED: ReasonMeaning(

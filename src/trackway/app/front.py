@@ -164,14 +164,15 @@ class Front:
         )
         self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)
-        self._collector = Collector(PROTOCOLS, limits, keys, memory, people, writer, proxies, now_ms)
-        self._consents = ConsentRoutes(self._state, keys, self._collector, people, limits, now_ms)
+        collector = Collector(PROTOCOLS, limits, keys, memory, people, writer, proxies, now_ms)
+        self._collector = collector
+        self._consents = ConsentRoutes(self._state, keys, collector, people, limits, now_ms)
         tasks = [
             asyncio.create_task(t)
             for t in (
                 keys.watch(),
                 people.watch(),
-                self._settle(memory, index, self._collector),
+                self._settle(memory, index, collector),
                 self.health.watch(),
             )
         ]
@@ -182,6 +183,7 @@ class Front:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await collector.tell_limited(all=True)
             await writer.close()
             index.close()
             self._store.close()
@@ -233,6 +235,7 @@ class Front:
             await asyncio.sleep(SETTLE_EVERY_S)
             position, backlog = await asyncio.to_thread(self._look_at_pipeline, index)
             memory.settle(position.segment, position.ordinal)
+            await collector.tell_limited()
             METRICS.log_backlog_bytes.set(backlog)
             collector.overloaded = backlog > self._settings.log_backlog_bytes
 

@@ -6,6 +6,7 @@ headers, and never as HTML.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
@@ -24,6 +25,7 @@ from trackway.collect.limits import Limits
 from trackway.collect.paths import Match, Paths
 from trackway.collect.plan import check_plan
 from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Verdict
+from trackway.collect.rates import Rate, Rates
 from trackway.collect.verdicts import KeyMemory
 from trackway.control.sources import KeyHolder
 from trackway.event import Event, LogPlace, Source, Submission
@@ -53,6 +55,7 @@ class Asking(msgspec.Struct):
     protocol: Protocol
     source: Source | None = None
     request: Request | None = None
+    rate: Rate | None = None
 
 
 class Collector:
@@ -77,6 +80,7 @@ class Collector:
         self._log = log
         self._proxies = proxies
         self._clock = clock
+        self._rates = Rates(clock)
         # Finding a counter by its labels takes four times as long as counting.
         self._count_events = lru_cache(4096)(METRICS.events.labels)
         # Set by whoever watches the log: the pipeline is further behind than the operator allows.
@@ -121,7 +125,7 @@ class Collector:
             )
             reply = self._word_refusal(asking, rejection)
             cors += refusal_headers(rejection, methods)
-        await send_reply(send, reply, cors)
+        await send_reply(send, reply, [*cors, *asking.rate.headers] if asking.rate else cors)
 
     def _word_refusal(self, asking: "Asking", rejection: Rejection) -> Reply:
         METRICS.rejected.labels(asking.protocol.name, rejection.reason.value).inc()
@@ -151,6 +155,10 @@ class Collector:
         )
         holder = await self._find_holder(claims, asking)
         request, protocol, source = asking.request, asking.protocol, holder.source
+        asking.rate = self._rates.take(source)
+        if asking.rate and not asking.rate.allowed:
+            self._count_events(source.id, Outcome.REJECTED.value).inc()
+            raise asking.rate.refused()
         validate_only = request.query_value("validate") in ("1", "true")
         noted = protocol.note(request, source, self._people) if protocol.note else {}
         submission = self._make_submission(scope, request, packed, protocol, holder, noted)
@@ -329,6 +337,12 @@ class Collector:
             await asyncio.gather(*(self._log.append(refusal) for refusal in refusals))
         except NotDurable as error:
             raise _word_log_error(error) from error
+
+    async def tell_limited(self, *, all: bool = False) -> None:
+        """Put on the log how many requests were over their source's limit; if it takes nothing now, the metrics know."""
+        for refusal in self._rates.take_ended(all=all):
+            with contextlib.suppress(NotDurable):
+                await self._log.append(encode_record(refusal))
 
     def _count(self, submission: Submission, verdicts: Sequence[Verdict]) -> None:
         duplicates = sum(v.outcome is Outcome.DUPLICATE for v in verdicts)

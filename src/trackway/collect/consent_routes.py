@@ -103,7 +103,7 @@ class ConsentRoutes:
             raise refuse(Reason.UNKNOWN_KEY, "no Pact source has this key")
         if not holder.trusted:
             # How a person stands is nothing for whoever can read a page's source.
-            raise refuse(Reason.SOURCE_DISABLED, "a browser key may not ask for consent; use a secret one")
+            raise refuse(Reason.KEY_NOT_ALLOWED, "a browser key may not ask for consent; use a secret one")
         if not holder.source.enabled:
             raise refuse(Reason.SOURCE_DISABLED, f"the source {holder.source.name!r} is switched off")
         asked = read_question(request.body)

@@ -104,6 +104,7 @@ SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "origins": lambda value: all(re.fullmatch(r"\*|https?://[^/\s]+", o) for o in value.split(",")),
     "bots": lambda value: value in ("mark", "drop"),
     "environment": lambda value: value in ("live", "test"),
+    "rate_limit": lambda value: re.fullmatch(r"[1-9]\d{0,7}", value) is not None,
     "trait_priority": lambda value: re.fullmatch(r"-?\d{1,4}", value) is not None,
     "account_id": lambda value: re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value) is not None,
     "tracker_id": lambda value: re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value) is not None,
