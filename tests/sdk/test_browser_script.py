@@ -331,14 +331,25 @@ def test_global_privacy_control_stores_and_sends_no_id(site, receiver, page):
     page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
     page.reload()
     receiver.wait_for("page_view", 2, page=page)
-    page.evaluate("trackway.identify('user-7', {email: 'ada@example.org'}); trackway.track('seen')")
+    page.evaluate("trackway.identify('user-7', {email: 'ada@example.org'}); trackway.track('seen', {}, {instance_id: 'chat-1'})")
     (seen,) = receiver.wait_for("seen", page=page)
 
     for event in (receiver.events("page_view")[1], seen):
-        assert {"anonymous_id", "session_id", "user_id"}.isdisjoint(event)
+        assert {"anonymous_id", "session_id", "user_id", "instance_id"}.isdisjoint(event)
     assert receiver.events("identify") == []
     assert page.context.cookies() == []
     assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_an_event_may_name_the_interaction_that_a_back_end_sees_too(site, receiver, page):
+    early = "<script>trackway.track('chat_started', {topic: 'SUV'}, {instance_id: 'chat-991'})</script>"
+    page.goto(site.add("/", head=STUB + early))
+    (started,) = receiver.wait_for("chat_started", page=page)
+    page.evaluate("trackway.track('call_started', {}, {instance_id: 7}); trackway.track('none', {}, {instance_id: ''})")
+    (call,), (none,) = receiver.wait_for("call_started", page=page), receiver.wait_for("none", page=page)
+    assert (started["instance_id"], started["properties"]) == ("chat-991", {"topic": "SUV"})
+    assert call["instance_id"] == "7"
+    assert "instance_id" not in none
 
 
 def test_a_page_that_may_store_nothing_is_recorded_without_ids(site, receiver, page):

@@ -38,7 +38,7 @@ function start(endpoint, writeKey) {
   let referrer = document.referrer;
 
   /** @type {RecordEvent} */
-  const record = (eventType, properties, at = Date.now(), traits) => {
+  const record = (eventType, properties, at = Date.now(), traits, instanceId) => {
     /** @type {TrackedEvent} */
     const event = {
       event_type: eventType,
@@ -60,17 +60,19 @@ function start(endpoint, writeKey) {
     if (userId) event.user_id = userId;
     if (consent) event.consent = consent;
     if (traits) event.traits = copyProperties(traits);
+    // Under Global Privacy Control it would lead to whom the other sender knows.
+    if (instanceId && !cookieless) event.instance_id = String(instanceId);
     deliver(event);
     return event;
   };
 
   /**
-   * The public calls; the last argument is when the page made the call.
-   * @type {Record<string, (at: number, first?: any, second?: unknown) => void>}
+   * The public calls; the first argument is when the page made the call.
+   * @type {Record<string, (at: number, first?: any, second?: unknown, third?: any) => void>}
    */
   const calls = {
-    track(at, eventType, properties) {
-      if (typeof eventType === "string" && eventType) record(eventType, properties, at);
+    track(at, eventType, properties, more) {
+      if (typeof eventType === "string" && eventType) record(eventType, properties, at, undefined, more?.instance_id);
       else warn("track() needs the event type as a text");
     },
     page(at, properties) {
@@ -92,8 +94,8 @@ function start(endpoint, writeKey) {
 
   /** @type {(call: EarlyCall) => void} */
   const push = guard((call) => {
-    const [method, first, second] = call;
-    if (Object.keys(calls).includes(method)) calls[method]?.(call.when || Date.now(), first, second);
+    const [method, first, second, third] = call;
+    if (Object.keys(calls).includes(method)) calls[method]?.(call.when || Date.now(), first, second, third);
     else warn("there is no " + method + "()");
   });
 

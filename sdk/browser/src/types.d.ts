@@ -6,6 +6,7 @@ export interface TrackedEvent {
   anonymous_id?: string;
   session_id?: string;
   user_id?: string;
+  instance_id?: string;
   consent?: Properties;
   traits?: Properties;
   url: string;
@@ -19,7 +20,13 @@ export interface TrackedEvent {
 export type Properties = Record<string, unknown>;
 
 /** Makes an event out of the page as it is now and hands it to the delivery; returns it. */
-export type RecordEvent = (eventType: string, properties?: unknown, at?: number, traits?: unknown) => TrackedEvent;
+export type RecordEvent = (
+  eventType: string,
+  properties?: unknown,
+  at?: number,
+  traits?: unknown,
+  instanceId?: unknown,
+) => TrackedEvent;
 
 /** A call made before the script had loaded: ["track", "signup", {plan: "growth"}]; `when` is the moment. */
 export type EarlyCall = [method: string, ...args: unknown[]] & { when?: number };
@@ -27,7 +34,7 @@ export type EarlyCall = [method: string, ...args: unknown[]] & { when?: number }
 /** The global `trackway`. */
 export interface Trackway {
   version: string;
-  track(eventType: string, properties?: Properties): void;
+  track(eventType: string, properties?: Properties, more?: { instance_id?: string | number }): void;
   page(properties?: Properties): void;
   identify(userId: string, traits?: Properties): void;
   consent(states: Properties): void;
