@@ -1,6 +1,6 @@
 """Recorded requests of each protocol: sent through HTTP, compared with the events they must become.
 
-`{key}` in a request is its source's credential; an answer of null is an empty one.
+`{key}` in a request is its source's credential; an answer of null is an empty one. A body that is no JSON is its `text`.
 """
 
 import json
@@ -26,7 +26,10 @@ def test_a_recorded_request_becomes_these_events(
     source = server.add_source(f"{file.parent.name} {file.stem}", file.parent.name, channel, **settings)
     [key] = source["credentials"].values()
     request = json.loads(json.dumps(record["request"]).replace("{key}", key))
-    answer = server.post(request["path"], request["body"], key, request.get("headers"))
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}", **request.get("headers", {})}
+    # A body in JSON, or as its text where it is none.
+    body = request["text"] if "text" in request else json.dumps(request["body"]) if "body" in request else None
+    answer = server.request(request.get("method", "POST"), request["path"], body, headers)
     assert answer.status == record["status"], answer.body
     told = record.get("answer_headers", {})
     assert {name: answer.headers[name] for name in told} == told
