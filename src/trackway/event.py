@@ -76,7 +76,6 @@ def text(description: str, filled_by: str = "every protocol") -> Meta:
     return Meta(description=description, extra={"filled_by": filled_by})
 
 
-IDS = "native, pact"
 PIPELINE = "the pipeline"
 
 
@@ -110,46 +109,56 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         ),
     ] = "received"
 
-    anonymous_id: Annotated[str, text("Device-side id (Pact's distinct_id)", IDS)] = ""
-    session_id: Annotated[str, text("The sender's session id", IDS)] = ""
-    user_id: Annotated[str, text("The sender's own id of a known person", "native")] = ""
-    contact_id: Annotated[str, text("CRM id of a person", IDS)] = ""
-    account_id: Annotated[str, text("CRM id of a company", IDS)] = ""
-    instance_id: Annotated[str, text("Same interaction seen by two senders (a chat, a call)", "native")] = ""
-    dedupe_key: Annotated[str, text("The sender's retry key: a repeat within the window is a duplicate", IDS)] = ""
+    anonymous_id: Annotated[
+        str, text("Device-side id (Pact's distinct_id, Clarm's visitor_id)", "native, pact, clarm, orbee")
+    ] = ""
+    session_id: Annotated[str, text("The sender's session id", "native, pact, tracardi, clarm, orbee")] = ""
+    user_id: Annotated[str, text("The sender's own id of a known person", "native, clarm, orbee")] = ""
+    contact_id: Annotated[str, text("CRM id of a person", "native, pact, orbee")] = ""
+    account_id: Annotated[str, text("CRM id of a company", "native, pact, clarm")] = ""
+    instance_id: Annotated[
+        str, text("Same interaction seen by two senders (a chat, a call)", "native, clarm, orbee")
+    ] = ""
+    dedupe_key: Annotated[
+        str, text("The sender's retry key: a repeat within the window is a duplicate", "native, pact, tracardi")
+    ] = ""
     dedupe_scope: Annotated[
         DedupeScope, text("Where dedupe_key counts: within its source, or within the workspace (Pact)", "the protocol")
     ] = "source"
     business_key: Annotated[
-        str, text("order_id or conversion_id that may count once for ever, as kind:value", "native")
+        str, text("order_id or conversion_id that may count once for ever, as kind:value", "native, tracify, clarm")
     ] = ""
 
     identifiers: Annotated[
         dict[str, list[str]],
         text(
             "Further identifiers of the person, kind to values: email, phone, email_hash, … (docs/reference/identity.md)",
-            "native",
+            "native, tracardi, tracify, clarm, orbee",
         ),
     ] = field(default_factory=dict)
-    traits: Annotated[dict[str, Any], text("What the sender said of the person: name to value", "native")] = field(
-        default_factory=dict
-    )
+    traits: Annotated[
+        dict[str, Any], text("What the sender said of the person: name to value", "native, tracardi, clarm, orbee")
+    ] = field(default_factory=dict)
     account_traits: Annotated[
         dict[str, Any], text("What the sender said of the company account_id: name to value", "native")
     ] = field(default_factory=dict)
     consent: Annotated[
-        dict[str, Any], text("What the sender said of the person's consent: purpose or channel to state", "native")
+        dict[str, Any],
+        text("What the sender said of the person's consent: purpose or channel to state", "native, tracardi"),
     ] = field(default_factory=dict)
 
-    url: Annotated[str, text("Address of the page or screen", IDS)] = ""
-    referrer: Annotated[str, text("Address that led there", IDS)] = ""
-    title: Annotated[str, text("Title of the page", "native")] = ""
-    properties: Annotated[dict[str, Any], text("What the sender said of it: any JSON object", IDS)] = field(
+    url: Annotated[str, text("Address of the page or screen")] = ""
+    referrer: Annotated[str, text("Address that led there")] = ""
+    title: Annotated[str, text("Title of the page", "native, tracardi, clarm")] = ""
+    properties: Annotated[dict[str, Any], text("What the sender said of it: any JSON object")] = field(
         default_factory=dict
     )
     context: Annotated[
         dict[str, Any],
-        text("What surrounded it: any JSON object; unknown fields of the sender are kept under `unknown`", "native"),
+        text(
+            "What surrounded it: any JSON object; unknown fields of the sender are kept under `unknown`",
+            "native, pact, tracardi, tracify, clarm",
+        ),
     ] = field(default_factory=dict)
     ip: Annotated[
         str,
