@@ -7,6 +7,15 @@ from hypothesis import strategies as st
 from trackway.pipeline.money import CONVERSION_TYPES, REVENUE_TYPES, read_revenue
 
 
+@pytest.mark.parametrize("event_type", [*REVENUE_TYPES, "payment_page_view", "payment_success"])
+@pytest.mark.parametrize("guessed", [True, False])
+def test_what_a_script_guessed_is_no_money_whatever_it_is_called(make_event, make_desk, event_type, guessed):
+    properties = {"amount": 299.0, "currency": "USD", "heuristic": guessed}
+    event = read_revenue(make_event(event_type=event_type, properties=properties), make_desk())
+    counts = not guessed and event_type in REVENUE_TYPES
+    assert (event.revenue, event.currency) == ((2_990_000, "USD") if counts else (0, ""))
+
+
 @pytest.mark.parametrize(
     ("said", "parts"),
     [
