@@ -142,3 +142,62 @@ def test_no_text_becomes_markup(member: Visitor, browsing: Sender, tag: str) -> 
     assert names[0] in unescape(member.get("/app/diagnostics").body.decode())
     assert names[0] not in member.get("/app/diagnostics").body.decode()
     set_rule(member, f"properties.{names[0]}", "keep")
+
+
+def wait_for_letters(member: Visitor, source: str, least: int, query: str = "") -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 20
+    while True:
+        twin = member.get(f"/app/diagnostics.json?source={source}{query}").json
+        letters: list[dict[str, Any]] = twin["letters"]["items"]
+        if len(letters) >= least:
+            return letters
+        assert time.monotonic() < deadline, letters
+        time.sleep(0.1)
+
+
+def test_what_failed_is_listed_with_what_was_sent_and_has_a_page(member: Visitor, browsing: Sender, tag: str) -> None:
+    secret, source = next(iter(browsing.source["credentials"].values())), browsing.source["id"]
+    body = f'{{"events": [<script>alert("{tag}")</script>'
+    assert browsing.server.request("POST", "/v1/events", body, {"authorization": f"Bearer {secret}"}).status == 400
+    [letter] = wait_for_letters(member, source, 1)
+    page = member.get(f"/app/diagnostics?source={source}").body.decode()
+    assert "the body is not JSON" in page
+    assert f"alert(&#34;{tag}&#34;)" in page
+    assert body not in page
+    assert f'href="/app/rejections/{letter["id"]}"' in page.replace("%3A", ":")
+    own = member.text(f"/app/rejections/{letter['id']}")
+    assert f"trackway replay --rejected {letter['id']}" in own
+    assert "POST /v1/events" in own
+    assert member.get(f"/app/rejections/{letter['id']}.json").json["sent"]["body"] == body
+    assert member.get("/app/rejections/rejected:nothing").status == 404
+
+
+def test_the_list_of_what_failed_is_filtered_and_paged(member: Visitor, browsing: Sender, tag: str) -> None:
+    source = browsing.source["id"]
+    for _ in range(12):
+        browsing.server.post("/v1/events", [{"event_type": ""}], next(iter(browsing.source["credentials"].values())))
+    first = wait_for_letters(member, source, 10)
+    page = member.text(f"/app/diagnostics?source={source}")
+    older = re.search(r'rel="next" href="/app/diagnostics\?([^"#]+)', page)
+    assert older
+    second = member.get(f"/app/diagnostics.json?{older[1]}").json["letters"]
+    assert len(second["items"]) == 2
+    assert second["next"] is None
+    assert not {each["id"] for each in first} & {each["id"] for each in second["items"]}
+    assert "Newest" in member.text(f"/app/diagnostics?{older[1]}")
+    assert "Nothing that failed matches these filters" in member.text(f"/app/diagnostics?source={source}&kind=conflict")
+    assert member.get("/app/diagnostics?kind=nonsense").status == 400
+
+
+def test_requests_of_nobody_are_counted_and_nothing_of_them_is_kept(
+    member: Visitor, browsing: Sender, tag: str
+) -> None:
+    before = member.get("/app/diagnostics.json").json["letters"]
+    browsing.server.request("POST", "/v1/events", tag, {"authorization": f"Bearer {tag}"})
+    letters = member.get("/app/diagnostics.json").json["letters"]
+    assert [each["id"] for each in letters["items"]] == [each["id"] for each in before["items"]]
+
+    def count(nobodys: list[dict[str, Any]]) -> int:
+        return sum(each["requests"] for each in nobodys if each["reason"] == "unknown_key")
+
+    assert count(letters["nobodys"]) > count(before["nobodys"])

@@ -23,6 +23,7 @@ from trackway.dashboard.pages import (
     plan,
     privacy,
     profile,
+    rejections,
     sources,
     tracking,
     visitors,
@@ -45,6 +46,7 @@ PAGES: tuple[Page, ...] = (
     privacy.REQUEST,
     plan.PAGE,
     diagnostics.PAGE,
+    rejections.PAGE,
 )
 
 # A consent policy of 200 rules fits.
