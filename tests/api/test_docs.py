@@ -6,12 +6,13 @@ import pytest
 
 from trackway.api.replies import ApiError
 from trackway.api.routes import API_ROUTES, ApiRoute
+from trackway.api.tracardi import TRACARDI_ROUTES
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "reference").glob("api*.md"))
 PAGE = "".join(page.read_text() for page in PAGES)
 
 
-@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", [*API_ROUTES, *TRACARDI_ROUTES], ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_has_a_section_with_an_example_and_all_its_parameters(route: ApiRoute) -> None:
     section = PAGE.split(f"\n## {route.method} {route.path}\n", 1)[1].split("\n## ", 1)[0]
     assert "curl " in section

@@ -1,6 +1,6 @@
 import pytest
 
-from trackway.dashboard.attempts import FREE_FAILURES, FREE_FAILURES_OF_ADDRESS, LONGEST_WAIT_S, Attempts
+from trackway.control.attempts import FREE_FAILURES, FREE_FAILURES_OF_ADDRESS, LONGEST_WAIT_S, Attempts
 
 HERE, ELSEWHERE = "203.0.113.7", "203.0.113.8"
 

@@ -1,7 +1,7 @@
 """Who may ask: a bearer token, or the session of someone who is logged in.
 
-Tokens: the admin token of the settings, the local token of run/server.json, or one that
-`trackway tokens create` made. A session (cookie) may read; to change something it must also show
+Tokens: the admin token of the settings, the local token of run/server.json, one that
+`trackway tokens create` made, or that of a login at `/user/token`, which ends like a session. A session (cookie) may read; to change something it must also show
 its CSRF token. Which workspace is asked about never comes from the request; but whoever may ask about
 it may also ask about the test space.
 """
@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from trackway.api.desk import ServerDesk
 from trackway.api.replies import ApiError, ApiRefusal
-from trackway.control.sessions import csrf_token, read_session
+from trackway.control.sessions import BEARER, csrf_token, read_session
 from trackway.control.users import find_token, read_user
 
 SESSION_COOKIE = "tw_session"
@@ -44,9 +44,13 @@ def check_bearer(desk: ServerDesk, header: str) -> str:
         if known and hmac.compare_digest(token.encode("latin-1"), known.encode()):
             return who
     name = find_token(desk.state, token)
-    if name is None:
-        raise ApiRefusal(ApiError.UNKNOWN_KEY, "the token is unknown or was revoked", "authorization")
-    return f"token {name}"
+    if name is not None:
+        return f"token {name}"
+    session = read_session(desk.secret, token, desk.settings.session_hours * 3600, BEARER)
+    user = read_user(desk.state, session.user) if session else None
+    if session is None or user is None or user.epoch != session.epoch:
+        raise ApiRefusal(ApiError.UNKNOWN_KEY, "the token is unknown, was revoked or has ended", "authorization")
+    return user.name
 
 
 def check_session(desk: ServerDesk, cookie: str, method: str, shown: str) -> str:

@@ -12,12 +12,17 @@ from trackway.settings import Settings
 from trackway.store.client import EventStore
 
 
+class Proxies(Protocol):
+    def find_address(self, peer: str, forwarded: str) -> str: ...
+
+
 class ServerDesk(Protocol):
     """`stages` are (name, says, fills, …) of the pipeline's STAGES; `feed` is closed when the server stops.
 
     `record` puts events of the native protocol on the log in our own name and returns the verdicts, as
     `POST /v1/events` words them: what the API is told of people takes the road of every event. NotRecorded
     when they cannot be made durable now.
+    `proxies` say from which address a request came.
     `test` is the same desk for the test space; it has no other.
     `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
     `replay` tries letters of a workspace again, by id, and says what came of each, or would where the last
@@ -46,6 +51,8 @@ class ServerDesk(Protocol):
     def stages(self) -> Sequence[tuple[Any, ...]]: ...
     @property
     def feed(self) -> LiveFeed: ...
+    @property
+    def proxies(self) -> Proxies: ...
     @property
     def record(self) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]: ...
     @property

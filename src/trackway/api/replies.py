@@ -37,6 +37,8 @@ class ApiError(Enum):
     UNKNOWN_REJECTION = Meaning("unknown_rejection", 404, "No rejection or dead letter of the workspace has this id")
     UNKNOWN_ENTRY = Meaning("unknown_entry", 404, "The tracking plan has no such entry")
     UNKNOWN_EVENT = Meaning("unknown_event", 404, "No event of the workspace has this id")
+    UNKNOWN_SOURCE = Meaning("unknown_source", 404, "No source of the workspace has this id")
+    NOT_OFFERED = Meaning("not_offered", 501, "It is not offered, for the reason that the message says")
     UNKNOWN_ROUTE = Meaning("unknown_route", 404, "There is no such path below /api/v1")
     METHOD_NOT_ALLOWED = Meaning("method_not_allowed", 405, "The path exists, the method does not")
     STORE_UNAVAILABLE = Meaning("store_unavailable", 503, "The event store does not answer now; ask again")

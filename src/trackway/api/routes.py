@@ -6,7 +6,7 @@ refused for, and whatever is not available, becomes JSON here and nowhere else.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -33,6 +33,9 @@ from trackway.api.privacy import PRIVACY_ROUTES
 from trackway.api.rejections import REJECTION_ROUTES
 from trackway.api.replies import ApiError, ApiRefusal, Download, reply_download, reply_json, reply_refusal
 from trackway.api.route import PREFIX, ApiRoute
+from trackway.api.sources import SOURCE_ROUTES
+from trackway.api.tokens import TOKEN_PATH, TokenEndpoint
+from trackway.api.tracardi import TRACARDI_ROUTES, word_refusal
 from trackway.api.visitors import VISITOR_ROUTES
 from trackway.eventlog.interface import UnknownFormat
 from trackway.query.questions import QuestionError
@@ -59,6 +62,7 @@ NOT_AVAILABLE: tuple[tuple[type[Exception], ApiError], ...] = (
 
 API_ROUTES: tuple[ApiRoute, ...] = (
     *EVENT_ROUTES,
+    *SOURCE_ROUTES,
     *PEOPLE_ROUTES,
     *VISITOR_ROUTES,
     *CONTACT_ROUTES,
@@ -83,7 +87,10 @@ def choose_space(desk: ServerDesk, workspace: str) -> ServerDesk:
     return desk.test
 
 
-async def answer_request(routes: Mapping[str, ApiRoute], request: Request) -> Response:
+Refuse = Callable[[ApiRefusal], Response]
+
+
+async def answer_request(routes: Mapping[str, ApiRoute], request: Request, refuse: Refuse) -> Response:
     """`routes` are those of one path, by method; HEAD is answered like GET."""
     desk: ServerDesk = request.app.state.desk
     path = next(iter(routes.values())).path
@@ -99,13 +106,13 @@ async def answer_request(routes: Mapping[str, ApiRoute], request: Request) -> Re
         async with asyncio.timeout(ANSWER_SECONDS):
             return await _ask(route, desk, request)
     except ApiRefusal as refusal:
-        return reply_refusal(refusal)
+        return refuse(refusal)
     except QuestionError as error:
-        return reply_refusal(ApiRefusal(ApiError.OUT_OF_RANGE, str(error), error.field))
+        return refuse(ApiRefusal(ApiError.OUT_OF_RANGE, str(error), error.field))
     except (StoreUnavailable, StoreRefused, OperationalError, UnknownFormat, OSError) as error:
         LOG.warning("%s: no answer: %s: %s", path, type(error).__name__, error)
         refused = next(why for kind, why in NOT_AVAILABLE if isinstance(error, kind))
-        return reply_refusal(ApiRefusal(refused, refused.value.meaning))
+        return refuse(ApiRefusal(refused, refused.value.meaning))
 
 
 async def _ask(route: ApiRoute, desk: ServerDesk, request: Request) -> Response:
@@ -131,11 +138,11 @@ async def _run_in_thread(function: Callable[..., T], *arguments: object) -> T:
 class ApiEndpoint:
     """The routes of one path as an ASGI application, so that it also answers the methods it does not have."""
 
-    def __init__(self, routes: Mapping[str, ApiRoute]) -> None:
-        self._routes = routes
+    def __init__(self, routes: Mapping[str, ApiRoute], refuse: Refuse = reply_refusal) -> None:
+        self._routes, self._refuse = routes, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await answer_request(self._routes, Request(scope, receive))
+        response = await answer_request(self._routes, Request(scope, receive), self._refuse)
         await response(scope, receive, send)
 
 
@@ -148,10 +155,20 @@ class UnknownRoute:
         await reply_refusal(refusal)(scope, receive, send)
 
 
+def _gather_paths(table: Sequence[ApiRoute]) -> dict[str, dict[str, ApiRoute]]:
+    """The routes of each path, by method."""
+    by_path: dict[str, dict[str, ApiRoute]] = {}
+    for route in table:
+        by_path.setdefault(route.path, {})[route.method] = route
+    return by_path
+
+
 def make_api_routes() -> list[Route]:
     """Routes for the server's application, which keeps a `ServerDesk` in `app.state.desk`."""
-    by_path: dict[str, dict[str, ApiRoute]] = {}
-    for route in API_ROUTES:
-        by_path.setdefault(route.path, {})[route.method] = route
-    known = [SentPath(path, ApiEndpoint(routes)) for path, routes in by_path.items()]
+    known = [
+        SentPath(path, ApiEndpoint(routes, refuse))
+        for table, refuse in ((API_ROUTES, reply_refusal), (TRACARDI_ROUTES, word_refusal))
+        for path, routes in _gather_paths(table).items()
+    ]
+    known.append(SentPath(TOKEN_PATH, TokenEndpoint()))
     return [*known, Route(PREFIX, UnknownRoute()), Route(f"{PREFIX}/{{rest:path}}", UnknownRoute())]

@@ -1,4 +1,7 @@
-"""Signed dashboard sessions and their CSRF tokens. Pure: the secret and the user's epoch are arguments."""
+"""Signed sessions of people who logged in: as a cookie with its CSRF token, or as a bearer token. Pure.
+
+The secret and the user's epoch are arguments. A cookie is no bearer token, nor the other way round.
+"""
 
 import hashlib
 import hmac
@@ -16,19 +19,22 @@ class Session(Struct, frozen=True):
     nonce: str
 
 
-def _serializer(secret: bytes) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(secret, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
+COOKIE, BEARER = "session", "bearer"
 
 
-def sign_session(secret: bytes, user: User) -> str:
-    """Value of the cookie `tw_session` for a user who has just logged in."""
-    return _serializer(secret).dumps([user.name, user.epoch, secrets.token_hex(16)])
+def _serializer(secret: bytes, use: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(secret, salt=use, signer_kwargs={"digest_method": hashlib.sha256})
 
 
-def read_session(secret: bytes, cookie: str, max_age_s: int) -> Session | None:
-    """The session behind a cookie; None when it is forged, broken or too old."""
+def sign_session(secret: bytes, user: User, use: str = COOKIE) -> str:
+    """Value of the cookie `tw_session`, or a bearer token, for a user who has just logged in."""
+    return _serializer(secret, use).dumps([user.name, user.epoch, secrets.token_hex(16)])
+
+
+def read_session(secret: bytes, cookie: str, max_age_s: int, use: str = COOKIE) -> Session | None:
+    """The session behind a cookie or token; None when it is forged, broken, too old or made for another use."""
     try:
-        name, epoch, nonce = _serializer(secret).loads(cookie, max_age=max_age_s)
+        name, epoch, nonce = _serializer(secret, use).loads(cookie, max_age=max_age_s)
     except (BadData, ValueError, TypeError):
         return None
     return Session(name, epoch, nonce)

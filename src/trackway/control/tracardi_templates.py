@@ -102,6 +102,7 @@ def read_mapping(text: str) -> list[MappingLine]:
 
 
 def _read_line(line: Mapping[str, Any], at: str) -> tuple[Fill, Literal["set", "set_once", "append"], str]:
+    find: Fill
     value, is_path = _read_reference(line, "event", at)
     if is_path:
         if not isinstance(value, str) or not value.strip():

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from trackway.control.attempts import Attempts
 from trackway.control.sessions import csrf_token, sign_session
 from trackway.control.users import User, check_password
 from trackway.dashboard.access import (
@@ -27,7 +28,6 @@ from trackway.dashboard.access import (
     read_form,
 )
 from trackway.dashboard.answering import render
-from trackway.dashboard.attempts import Attempts
 
 LOGIN_COOKIE = "tw_login"
 LOGIN_PATH = "/app/login"
