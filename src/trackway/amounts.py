@@ -35,6 +35,8 @@ def _read_text(text: str) -> Decimal | None:
     """
     if len(text) > LONGEST_AMOUNT:
         return None
+    if text.isascii() and text.isdigit():
+        return Decimal(text)
     found = _AMOUNT.fullmatch(_GAPS.sub("", text))
     if not found:
         return None

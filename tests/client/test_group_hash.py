@@ -49,4 +49,5 @@ def test_a_line_that_is_no_text_is_named() -> None:
 def test_the_client_loads_nothing_of_the_server() -> None:
     script = "import sys; import trackway.client; print(*sorted(m for m in sys.modules if m.startswith('trackway')))"
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
-    assert loaded.stdout.split() == ["trackway", "trackway.client", "trackway.group_hash"]
+    own = {name for name in loaded.stdout.split() if not name.startswith("trackway.client.")}
+    assert own <= {"trackway", "trackway.client", "trackway.group_hash", "trackway.ids"}

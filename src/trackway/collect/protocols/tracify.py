@@ -8,7 +8,6 @@ clients send a whole batch again, so one bad event refuses all, unless the sourc
 import json
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -41,8 +40,12 @@ SHORTEST_URL = 7
 
 KNOWN = frozenset({"url", "customer_site_id", "identity_data", "datetime", "type", "data"})
 REFERRERS = ("Referer", "referer")
-# Class of a hash -> what it is a hash of.
-CLASSES = {1: "mail address", 2: "address and browser", 3: "address", 4: "browser"}
+# Classes of hashes, as numbers and as texts.
+CLASSES: dict[object, int] = {1: 1, 2: 2, 3: 3, 4: 4, "1": 1, "2": 2, "3": 3, "4": 4}
+IDENTIFYING_CLASSES = {1: "email_hash", 2: "session_hash"}
+# These tell visitors apart and make nobody a person.
+TELLING_CLASSES = {3: "address_hash", 4: "user_agent_hash"}
+EXPECTED_CLASSES = {3: "address", 4: "browser"}
 
 _SITE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -208,27 +211,25 @@ def _read_identity(item: Item, source: Source) -> tuple[dict[str, list[str]], di
         )
     by_class: dict[int, list[str]] = {}
     for key, number in said.items():
-        by_class.setdefault(_read_class(number, f"{field}.{key[:100]}"), []).append(_read_hash(key, item))
-    missing = [f"{number} ({what})" for number, what in CLASSES.items() if number > 2 and number not in by_class]
-    if missing:
+        found = CLASSES.get(number) if type(number) in (int, float, str) else None
+        if found is None:
+            raise refuse(Reason.OUT_OF_RANGE, "the class must be 1, 2, 3 or 4", field=f"{field}.{key[:100]}")
+        digest = key if _HASH.fullmatch(key) else _make_hash(key, item)
+        by_class.setdefault(found, []).append(digest)
+    if 3 not in by_class or 4 not in by_class:
+        missing = [f"{number} ({what})" for number, what in EXPECTED_CLASSES.items() if number not in by_class]
         item.warnings.append(f"identity_data has no hash of class {', '.join(missing)}")
-    identifiers = {"email_hash": by_class.get(1, []), "session_hash": by_class.get(2, [])}
-    context = {"address_hash": by_class.get(3, []), "user_agent_hash": by_class.get(4, [])}
-    return (
-        {kind: list(dict.fromkeys(hashes)) for kind, hashes in identifiers.items() if hashes},
-        {name: hashes[0] for name, hashes in context.items() if hashes},
-    )
+    identifiers, context = {}, {}
+    for number, kind in IDENTIFYING_CLASSES.items():
+        if number in by_class:
+            identifiers[kind] = list(dict.fromkeys(by_class[number]))
+    for number, name in TELLING_CLASSES.items():
+        if number in by_class:
+            context[name] = by_class[number][0]
+    return identifiers, context
 
 
-def _read_class(said: Any, field: str) -> int:
-    number = said.strip() if type(said) is str else said
-    found = next((each for each in CLASSES if number in (each, str(each))), None) if type(said) is not bool else None
-    if found is None:
-        raise refuse(Reason.OUT_OF_RANGE, "the class must be 1, 2, 3 or 4", field=field)
-    return found
-
-
-def _read_hash(key: str, item: Item) -> str:
+def _make_hash(key: str, item: Item) -> str:
     """What is no hash, such as an address in clear, is hashed here: it must not be kept."""
     digest = key.strip().lower()
     if _HASH.fullmatch(digest):
@@ -310,16 +311,19 @@ def _list_items(data: Item) -> list[dict[str, Any]]:
         if found is None or value in (None, ""):
             continue
         if found[1] != "ITEM":
-            number = read_amount(value)
+            number = _read_number(value)
             if number is None:
                 data.warnings.append(f"data.{name} is no number")
                 continue
-            value = _simplify(number)
+            value = number
         items.setdefault(int(found[2]), {})[_NUMBERED_NAMES[found[1]]] = value
     return [items[number] for number in sorted(items)]
 
 
-def _simplify(number: Decimal) -> int | float:
+def _read_number(said: object) -> int | float | None:
+    number = read_amount(said)
+    if number is None:
+        return None
     return int(number) if number == number.to_integral_value() else float(number)
 
 
