@@ -1,0 +1,8 @@
+-- What became of those of these events that are not stored.
+SELECT
+    toString(event_id) AS id,
+    outcome,
+    reason
+FROM outcomes
+WHERE workspace = {workspace:String}
+    AND event_id IN {ids:Array(UUID)}
