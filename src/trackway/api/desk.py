@@ -26,7 +26,8 @@ class ServerDesk(Protocol):
     `test` is the same desk for the test space; it has no other.
     `export` makes the file of a privacy request, piece by piece; None when the person was erased since.
     `replay` tries letters of a workspace again, by id, and says what came of each, or would where the last
-    argument is false. NotRecorded as `record`.
+    argument is false. `replay_records` does the same with events that stand in the log: each argument
+    has `segment`, `record` and `events`, their places. NotRecorded as `record`.
     """
 
     @property
@@ -59,6 +60,8 @@ class ServerDesk(Protocol):
     def export(self) -> Callable[[Request], Iterator[bytes] | None]: ...
     @property
     def replay(self) -> Callable[[str, Sequence[str], bool], Sequence[Mapping[str, Any]]]: ...
+    @property
+    def replay_records(self) -> Callable[[str, Sequence[Any], bool], Sequence[Mapping[str, Any]]]: ...
     @property
     def test(self) -> "ServerDesk | None": ...
 

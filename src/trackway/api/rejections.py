@@ -1,6 +1,9 @@
 """Routes about what was refused or set aside: the list, one letter, and replaying them."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
 
 from trackway.api.bodies import read_text, refuse_unknown
 from trackway.api.desk import NotRecorded, ServerDesk
@@ -10,7 +13,18 @@ from trackway.api.route import PREFIX, Answer, ApiRoute, Values
 from trackway.query.rejections import Wanted, find_rejection, list_rejections, read_page
 
 MOST_REPLAYED = 100
+MOST_RECORDS = 500
 FILTERS = Wanted.__struct_fields__
+
+_Place = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class SaidRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """The segment as the name of its file, as everywhere in the API."""
+
+    segment: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+    record: Annotated[int, Meta(ge=0, le=2**32)]
+    events: Annotated[tuple[_Place, ...], Meta(min_length=1)]
 
 
 def show_rejections(desk: ServerDesk, values: Values) -> Answer:
@@ -33,9 +47,7 @@ def replay_rejections(desk: ServerDesk, values: Values) -> Answer:
     """Up to 100 letters at once: those named, or a page of those that the filters mean and that still wait."""
     body = values["body"]
     refuse_unknown(body, ("apply", "ids", "cursor", *FILTERS))
-    if type(apply := body.get("apply", False)) is not bool:
-        raise ApiRefusal(ApiError.WRONG_BODY, "apply must be true or false", "apply")
-    ids, following = _read_ids(body), None
+    apply, ids, following = _read_apply(body), _read_ids(body), None
     if not ids:
         wanted = Wanted(**{name: read_text(body, name) for name in FILTERS} | {"replayed": "no"})
         page = read_page(desk.state, desk.workspace, wanted, limit=MOST_REPLAYED, cursor=read_text(body, "cursor"))
@@ -45,6 +57,47 @@ def replay_rejections(desk: ServerDesk, values: Values) -> Answer:
     except NotRecorded as error:
         raise ApiRefusal(ApiError.NOT_DURABLE, str(error)) from None
     return {"applied": apply, "items": items, "next": following}
+
+
+class LoggedEvents(Struct, frozen=True):
+    """A record of the log, and the places of the events in it that are meant."""
+
+    segment: int
+    record: int
+    events: tuple[int, ...]
+
+
+def replay_records(desk: ServerDesk, values: Values) -> Answer:
+    """Events of submissions that the log holds and that were never stored."""
+    body = values["body"]
+    refuse_unknown(body, ("apply", "records"))
+    apply, records = _read_apply(body), body.get("records")
+    if not isinstance(records, list) or not 0 < len(records) <= MOST_RECORDS:
+        raise ApiRefusal(ApiError.WRONG_BODY, f"records must be a list of 1 to {MOST_RECORDS} objects", "records")
+    wanted = [_read_record(record, number) for number, record in enumerate(records)]
+    try:
+        items = desk.replay_records(desk.workspace, wanted, apply)
+    except NotRecorded as error:
+        raise ApiRefusal(ApiError.NOT_DURABLE, str(error)) from None
+    return {"applied": apply, "items": items}
+
+
+def _read_record(record: Any, number: int) -> LoggedEvents:
+    try:
+        said = msgspec.convert(record, SaidRecord)
+        return LoggedEvents(int(said.segment, 16), said.record, said.events)
+    except (msgspec.ValidationError, ValueError):
+        raise ApiRefusal(
+            ApiError.WRONG_BODY,
+            'a record must read {"segment": "019aa3b24c5d7e6f", "record": 7, "events": [0]}',
+            f"records[{number}]",
+        ) from None
+
+
+def _read_apply(body: dict[str, Any]) -> bool:
+    if type(apply := body.get("apply", False)) is not bool:
+        raise ApiRefusal(ApiError.WRONG_BODY, "apply must be true or false", "apply")
+    return apply
 
 
 def _read_ids(body: dict[str, Any]) -> list[str]:
@@ -81,6 +134,14 @@ REJECTION_ROUTES: tuple[ApiRoute, ...] = (
         "Try letters again, or say what would come of it",
         (),
         replay_rejections,
+        "POST",
+        takes_body=True,
+    ),
+    ApiRoute(
+        f"{PREFIX}/replay",
+        "Store events of the log that were never stored, or say what would come of it",
+        (),
+        replay_records,
         "POST",
         takes_body=True,
     ),

@@ -85,6 +85,7 @@ class Desk(Struct, frozen=True):
     record: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
     export: Callable[[PrivacyRequest], Iterator[bytes] | None]
     replay: Callable[[str, Sequence[str], bool], Sequence[Mapping[str, Any]]]
+    replay_records: Callable[[str, Sequence[Any], bool], Sequence[Mapping[str, Any]]]
     test: "Desk | None" = None
 
 
@@ -130,6 +131,7 @@ class Front:
         running = self._folder.read_server() or RunningServer("", 0, 0, "")
         proxies = Proxies(self._settings.trusted_proxies)
         record = partial(self._record, asyncio.get_running_loop())
+        replaying = self._make_replaying(asyncio.get_running_loop())
         desk = Desk(
             settings=self._settings,
             state=self._state,
@@ -146,7 +148,8 @@ class Front:
             show_example=show_example,
             record=partial(record, FIRST_WORKSPACE),
             export=self._export,
-            replay=self._make_replaying(asyncio.get_running_loop()).replay,
+            replay=replaying.replay,
+            replay_records=replaying.replay_records,
         )
         test = replace(desk, workspace=TEST_WORKSPACE, feed=self.test_feed, record=partial(record, TEST_WORKSPACE))
         application.state.desk = replace(desk, test=test)

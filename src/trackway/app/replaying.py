@@ -1,4 +1,4 @@
-"""Replays letters: what was refused or became a dead letter goes through the door once more, as if it came now.
+"""Replays letters and records of the log: what was refused or became a dead letter goes through the door once more, as if it came now.
 
 Same bytes, same submission id and time of receipt, so its events get the ids that they would have had. The
 door judges with today's adapters, sources and settings; what it takes stands in the log once more, and the
@@ -7,8 +7,8 @@ pipeline stores it and marks the letter (`trackway.pipeline.replays`). A preview
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from msgspec import Struct
 from sqlalchemy import Row
@@ -22,7 +22,7 @@ from trackway.collect.protocols import PROTOCOLS
 from trackway.control.database import State
 from trackway.control.sources import list_sources
 from trackway.event import Event, Source, Submission
-from trackway.eventlog.interface import EventLogReader, RecordPlace
+from trackway.eventlog.interface import EventLogReader, Position, RecordPlace
 from trackway.ids import make_event_id, read_event_index
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
 from trackway.query.compiler import compile_query, run_query
@@ -36,6 +36,18 @@ PROTOCOLS_BY_NAME = {protocol.name: protocol for protocol in PROTOCOLS}
 NOT_ASKED_FOR = Rejection(reason=Reason.MISSING_FIELD, message="not asked for")
 RECORD_SECONDS = 10
 SHOWN_ITEMS = 20
+RECORDS_AT_ONCE = 1000
+
+
+class Wanted(Protocol):
+    """A record of the log, and the places of the events in it that are meant."""
+
+    @property
+    def segment(self) -> int: ...
+    @property
+    def record(self) -> int: ...
+    @property
+    def events(self) -> Sequence[int]: ...
 
 
 class Task(Struct):
@@ -74,9 +86,7 @@ class Replaying:
 
     def replay(self, workspace: str, ids: Sequence[str], apply: bool) -> list[Mapping[str, Any]]:
         """What became of each letter, or would. NotRecorded when the log takes nothing now."""
-        collector = self._collector()
-        if collector is None:
-            raise NotRecorded("the server is stopping")
+        collector = self._demand_collector()
         sources = {source.id: source for source in list_sources(self._state)}
         answers: list[Mapping[str, Any]] = []
         for task in self._make_tasks(read_letters(self._state, workspace, ids)):
@@ -85,6 +95,48 @@ class Replaying:
                 found = self._try(collector, sources, task, task.submission, apply)
             answers += [_describe(letter, task, found) for letter in task.letters]
         return answers
+
+    def replay_records(self, workspace: str, records: Sequence[Wanted], apply: bool) -> list[Mapping[str, Any]]:
+        """The same for submissions that the log holds: of each record the events at these places."""
+        collector = self._demand_collector()
+        sources = {source.id: source for source in list_sources(self._state)}
+        found = self._find_records({RecordPlace(each.segment, each.record) for each in records})
+        answers: list[Mapping[str, Any]] = []
+        for wanted in records:
+            submission = found.get(RecordPlace(wanted.segment, wanted.record))
+            if submission is None or submission.workspace != workspace:
+                task = Task([], None, None, "the log does not hold it any more, or it holds no events")
+            else:
+                task = Task([], submission, set(wanted.events))
+            tried = self._try(collector, sources, task, task.submission, apply) if task.submission else None
+            answers.append({"segment": f"{wanted.segment:016x}", "record": wanted.record} | _tell(task, tried))
+        return answers
+
+    def _demand_collector(self) -> Collector:
+        collector = self._collector()
+        if collector is None:
+            raise NotRecorded("the server is stopping")
+        return collector
+
+    def _find_records(self, places: Collection[RecordPlace]) -> dict[RecordPlace, Submission]:
+        """Each segment is read once, as far as it must be."""
+        found: dict[RecordPlace, Submission] = {}
+        for segment in {place.segment for place in places}:
+            left = {place.ordinal for place in places if place.segment == segment}
+            for stream in self._log.streams():
+                position = Position(segment, 0, 0)
+                while left and position.segment == segment:
+                    batch = self._log.read(stream, position, RECORDS_AT_ONCE)
+                    for record in batch.records:
+                        if record.segment == segment and record.ordinal in left:
+                            left.discard(record.ordinal)
+                            content = decode_record(record.payload)
+                            if isinstance(content, Submission):
+                                found[RecordPlace(segment, record.ordinal)] = content
+                    if batch.next == position:
+                        break
+                    position = batch.next
+        return found
 
     def _make_tasks(self, letters: Sequence[Row[Any]]) -> list[Task]:
         """Dead letters of one submission go together; each rejection has its own bytes."""
@@ -172,12 +224,14 @@ def parse_again(collector: Collector, sources: Mapping[str, Source], submission:
 
 
 def _describe(letter: Row[Any], task: Task, found: Found | None) -> dict[str, Any]:
+    mine = {read_event_index(letter.event_id)} if letter.kind == "dead_letter" else None
+    own = {name: getattr(letter, name) for name in ("id", "kind", "source", "reason", "field")}
+    return own | _tell(task, found, mine)
+
+
+def _tell(task: Task, found: Found | None, mine: set[int] | None = None) -> dict[str, Any]:
+    """What came of a task; of the events at the places `mine` only, where they are given."""
     answer: dict[str, Any] = {
-        "id": letter.id,
-        "kind": letter.kind,
-        "source": letter.source,
-        "reason": letter.reason,
-        "field": letter.field,
         "events": 0,
         "event_ids": [],
         "duplicate": 0,
@@ -187,7 +241,6 @@ def _describe(letter: Row[Any], task: Task, found: Found | None) -> dict[str, An
     }
     if found is None or task.submission is None:
         return answer
-    mine = {read_event_index(letter.event_id)} if letter.kind == "dead_letter" else None
     taken = sorted(found.taken if mine is None else found.taken & mine)
     refused = {i: why for i, why in found.refused.items() if mine is None or i is None or i in mine}
     return answer | {

@@ -1,6 +1,5 @@
-"""replay: trying again what was refused, after a fix; a preview first, changes only with --apply."""
+"""replay: trying again what was refused, or what the log holds; a preview first, changes only with --apply."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,46 +8,58 @@ from typing import Any
 import click
 import msgspec
 
-from trackway.cli.batches import PAUSE_S, TRIES, TRY_AGAIN
 from trackway.cli.local_server import LocalServer, reach_server
 from trackway.cli.options import data_option, json_option
+from trackway.cli.replay_log import find_source, post, replay_log, wait_until_settled
 
 LETTERS_AT_ONCE = 100
-SETTLE_PATIENCE_S = 120.0
 
 
 @click.command()
 @click.argument("ids", nargs=-1)
 @click.option("--rejected", is_flag=True, help="Try rejections and dead letters again: those named, or all that wait.")
+@click.option(
+    "--from", "since", default="", help="Parse again what the log holds from this time on: 2026-05-01T10:00:00Z."
+)
+@click.option("--since", "received_since", default="", help="With --rejected: only received at this time or later.")
+@click.option("--until", default="", help="Only received before this time.")
 @click.option("--source", default="", help="Only of this source: its id or name.")
 @click.option("--protocol", default="", help="Only of this protocol.")
-@click.option("--reason", default="", help="Only rejected or dead-lettered for this reason.")
-@click.option("--since", default="", help="Only received at this time or later: 2026-05-01T10:00:00Z.")
-@click.option("--until", default="", help="Only received before this time.")
-@click.option("--apply", is_flag=True, help="Do it. Without it, only say what would come of it.")
+@click.option("--reason", default="", help="With --rejected: only rejected or dead-lettered for this reason.")
+@click.option(
+    "--apply/--dry-run", "apply", default=False, help="Do it, or only say what would come of it.  [default: dry-run]"
+)
 @data_option
 @json_option
 def replay(
     ids: tuple[str, ...],
     rejected: bool,
+    since: str,
+    received_since: str,
+    until: str,
     source: str,
     protocol: str,
     reason: str,
-    since: str,
-    until: str,
     apply: bool,
     data: Path,
     as_json: bool,
 ) -> None:
-    """Try again what was refused, with today's adapters and settings.
+    """Parse again what was refused, or what the log still holds, with today's adapters and settings.
 
-    IDS are those of rejections and dead letters, as GET /api/v1/rejections and the page Diagnostics show them.
+    --rejected tries what was refused; IDS are those of rejections and dead letters, as GET /api/v1/rejections
+    and the page Diagnostics show them. --from compares what the log holds with what is stored, and with
+    --apply stores events that were never stored; events that would be different are shown and left as they are.
     """
-    if not rejected:
-        raise click.UsageError("say what to replay: --rejected")
-    filters = {"protocol": protocol, "reason": reason, "since": since, "until": until}
-    chosen = {name: value for name, value in filters.items() if value}
-    if ids and (chosen or source):
+    if rejected == bool(since):
+        raise click.UsageError("say what to replay: --rejected, or --from TIME")
+    chosen = {"source": source, "protocol": protocol, "until": until}
+    if since:
+        if ids or reason or received_since:
+            raise click.UsageError("IDS, --reason and --since go with --rejected; --from says since when")
+        replay_log(data, since, chosen, apply, as_json)
+        return
+    chosen = {name: text for name, text in (chosen | {"reason": reason, "since": received_since}).items() if text}
+    if ids and chosen:
         raise click.UsageError("name IDS, or say which with options, not both")
     with reach_server(data) as server:
         if source:
@@ -63,45 +74,18 @@ def replay(
         click.echo(line)
 
 
-def find_source(server: LocalServer, name: str) -> str:
-    """The id of a source that is named by its id or name; an id that is not registered any more is taken as it is."""
-    listed = server.api("sources")["sources"]
-    return next((each["id"] for each in listed if name in (each["id"], each["name"])), name)
-
-
 def _ask(server: LocalServer, ids: Sequence[str], chosen: dict[str, str], apply: bool) -> Iterator[dict[str, Any]]:
     if ids:
         for start in range(0, len(ids), LETTERS_AT_ONCE):
-            yield from post(server, {"apply": apply, "ids": ids[start : start + LETTERS_AT_ONCE]})["items"]
+            yield from post(server, "rejections/replay", {"apply": apply, "ids": ids[start : start + LETTERS_AT_ONCE]})[
+                "items"
+            ]
         return
     cursor = ""
     while cursor is not None:
-        answer = post(server, {"apply": apply, "cursor": cursor, **chosen})
+        answer = post(server, "rejections/replay", {"apply": apply, "cursor": cursor, **chosen})
         yield from answer["items"]
         cursor = answer["next"]
-
-
-def post(server: LocalServer, body: dict[str, Any]) -> dict[str, Any]:
-    """The answer of `POST /api/v1/rejections/replay`; tried again while the server takes nothing."""
-    for attempt in range(TRIES):
-        status, answer = server.call("POST", "/api/v1/rejections/replay", msgspec.json.encode(body))
-        if status not in TRY_AGAIN:
-            break
-        time.sleep(PAUSE_S * 2**attempt)
-    if status != 200:
-        raise click.ClickException(f"{answer['error']['message']} (what was replayed so far stays; run it again)")
-    found: dict[str, Any] = answer
-    return found
-
-
-def wait_until_settled(server: LocalServer) -> None:
-    """Until what was put into the log is stored."""
-    deadline = time.monotonic() + SETTLE_PATIENCE_S
-    while any(line["in_flight"] for line in server.api("books")["sources"]):
-        if time.monotonic() > deadline:
-            click.echo("it is in the log, but not all of it is stored yet; see trackway doctor", err=True)
-            return
-        time.sleep(0.1)
 
 
 def _word(items: Sequence[dict[str, Any]], apply: bool) -> Iterator[str]:
