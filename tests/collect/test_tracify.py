@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from trackway.client import calc_group
+from trackway.control.database import State, make_url
+from trackway.control.plans import change_plan, read_change
 from trackway.testing.server import Answer, TestServer
 
 Source = dict[str, Any]
@@ -482,6 +484,21 @@ def test_a_source_that_is_switched_off_is_told_so(server: TestServer, tracify: S
     assert answer.status == 403
     assert answer.json["status"] is False
     assert "is switched off" in answer.json["error"]
+
+
+def test_what_the_tracking_plan_refuses_is_named_in_tracifys_words(
+    server: TestServer, tracify: Source, stored: Stored
+) -> None:
+    schema = {"type": "object", "properties": {"size": {"type": "number"}}}
+    entry = {"event_type": "wishlist", "source": tracify["id"], "mode": "reject", "schema": schema}
+    state = State(make_url(server.data, ""))
+    change_plan(state, "main", [read_change(entry, [tracify["id"]])], "tests", 1)
+    state.close()
+    time.sleep(1.2)
+    answer = post(server, tracify, make(), make("wishlist", data={"size": "XL"}))
+    assert answer.status == 422
+    assert answer.json["error"].startswith("events[1].data.size: the value is not of type")
+    assert stored(tracify) == []
 
 
 def test_the_example_of_our_page(server: TestServer, tracify: Source, stored: Stored) -> None:

@@ -51,6 +51,7 @@ _SITE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NUMBERED = re.compile(r"(ITEM|AMT|QTY)([0-9]{1,4})")
 _NUMBERED_NAMES = {"ITEM": "name", "AMT": "price", "QTY": "quantity"}
+_PROPERTIES = re.compile(r"(events\[[0-9]+\])\.properties\b")
 _BYTE = re.compile(r"(?:JSON is malformed: )?(.*) \(byte ([0-9]+)\)")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 LONGEST_WARNINGS = 1000
@@ -357,9 +358,11 @@ def _word_refusal(rejection: Rejection, status: int, more: str = "") -> Reply:
     if rejection.status == 401:
         said = "missing or invalid tracify-token"
     elif rejection.field:
-        name = rejection.field.rpartition(".")[2]
+        # The tracking plan speaks of properties, which are `data` here.
+        field = _PROPERTIES.sub(r"\1.data", rejection.field)
+        name = field.rpartition(".")[2]
         said = "required" if rejection.reason is Reason.MISSING_FIELD else said.removeprefix(f"{name} ")
-        said = f"{rejection.field}: {said}"
+        said = f"{field}: {said}"
     return json_reply(status, {"status": False, "error": said + more})
 
 
