@@ -48,9 +48,9 @@ from trackway.eventlog.embedded import LogReader, LogWriter
 from trackway.eventlog.interface import Position, Record
 from trackway.metrics import METRICS
 from trackway.outcome import Refused
+from trackway.pipeline.adapters import Adapter, AdapterFailed
 from trackway.pipeline.pipeline import STAGES
 from trackway.pipeline.progress import read_position
-from trackway.pipeline.runner import Adapter, AdapterFailed
 from trackway.privacy.export import write_export
 from trackway.query.feed import LiveFeed
 from trackway.records import decode_record
@@ -188,6 +188,7 @@ class Front:
             await asyncio.gather(*tasks, return_exceptions=True)
             await collector.tell_limited(all=True)
             await writer.close()
+            people.close()
             index.close()
             self._store.close()
             self._state.close()

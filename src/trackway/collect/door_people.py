@@ -11,21 +11,23 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, select
+from sqlalchemy import Connection, LargeBinary, bindparam, false, func, literal, select, union_all
 from sqlalchemy.exc import OperationalError
 
 from trackway.clock import Clock
 from trackway.control.database import State
-from trackway.control.erased import find_erased, read_last_erasure
+from trackway.control.erased import read_last_erasure
+from trackway.control.privacy_tables import ERASED
 from trackway.control.tables import SOURCES
 from trackway.control.workspaces import list_workspaces
 from trackway.event import LogPlace, Submission
 from trackway.profiles.identifiers import ProfileKeys
 from trackway.profiles.tables import IDENTITIES
-from trackway.profiles.visits import SESSION, VISIT, Visit, name_session, read_noted, read_visit
+from trackway.profiles.visits import SESSION, VISIT, VISITS, Visit, name_session, read_noted
 from trackway.query.progress import read_positions
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +38,19 @@ MOST_REMEMBERED = 200_000
 READ_AGAIN_S = 60.0
 LOOK_EVERY_S = 0.3
 LOOK_AT_PIPELINE_S = 0.03
+
+
+_VISIT, _PROFILE, _ERASED = 1, 2, 3
+_NODE = bindparam("node", type_=LargeBinary)
+_KNOWN = union_all(
+    select(literal(_VISIT), VISITS.c.profile, VISITS.c.visits, VISITS.c.ended, VISITS.c.seen_at).where(
+        VISITS.c.node == _NODE
+    ),
+    select(literal(_PROFILE), IDENTITIES.c.profile, literal(0), false(), IDENTITIES.c.version).where(
+        IDENTITIES.c.node == _NODE
+    ),
+    select(literal(_ERASED), ERASED.c.node, literal(0), false(), ERASED.c.erased_at).where(ERASED.c.node == _NODE),
+)
 
 
 class Remembered(Struct):
@@ -59,6 +74,7 @@ class DoorPeople:
         self._profiles: OrderedDict[bytes, bytes | None] = OrderedDict()
         # The newest move and erasure that is known here; None before the first look.
         self._seen: tuple[int, int] | None = None
+        self._connection: Connection | None = None
 
     def keys_of(self, workspace: str) -> ProfileKeys:
         if workspace not in self._keys:
@@ -77,8 +93,7 @@ class DoorPeople:
             known.touched = now
             self._visits.move_to_end(key)
             return known.visit
-        with self.state.read() as connection:
-            found = read_visit(connection, self.name_session(workspace, session))
+        found = self._read(self.name_session(workspace, session))
         if found is None:
             # Not written yet, or not to be written: its person does not agree to be tracked.
             found = known.visit if known else None
@@ -108,9 +123,13 @@ class DoorPeople:
 
     def recover(self, submission: Submission) -> None:
         """After a restart: what a submission in the log changed, which the pipeline has not written yet."""
-        if VISIT in submission.noted:
-            visit = read_noted(submission)
-            self._remember((submission.workspace, submission.noted[SESSION]), Remembered(visit, time.monotonic()))
+        if VISIT not in submission.noted:
+            return
+        key, visit = (submission.workspace, submission.noted[SESSION]), read_noted(submission)
+        if not visit.profile and (known := self.find_visit(*key)):
+            # A request without a profile took none away.
+            visit = visit._replace(profile=known.profile)
+        self._remember(key, Remembered(visit, time.monotonic()))
 
     def _remember(self, key: tuple[str, str], remembered: Remembered) -> None:
         self._visits[key] = remembered
@@ -120,19 +139,45 @@ class DoorPeople:
 
     def find_profile(self, profile: bytes) -> bytes | None:
         """What a profile's id leads to today: itself, or what it was merged into; None when its person was erased."""
-        try:
-            return self._profiles[profile]
-        except KeyError:
-            pass
-        with self.state.read() as connection:
-            known = connection.execute(select(IDENTITIES.c.profile).where(IDENTITIES.c.node == profile)).scalar()
-            current = bytes(known) if known is not None else profile
-            erased = find_erased(connection, {profile, current})
-        found = None if erased else current
-        self._profiles[profile] = found
+        if profile not in self._profiles:
+            self._read(profile)
+        current = self._profiles[profile]
+        if current is None or current == profile:
+            return current
+        if current not in self._profiles:
+            self._read(current)
+        return current if self._profiles[current] is not None else None
+
+    def _read(self, node: bytes) -> Visit | None:
+        """All that is known of a node, in one question: where it leads to is remembered, its visit returned.
+
+        A session's node is also the profile that a new session gets.
+        """
+        visit, leads_to, erased = None, node, False
+        for what, found, visits, ended, at in self._ask(node):
+            if what == _VISIT:
+                visit = Visit(bytes(found), visits, ended, at)
+            elif what == _PROFILE:
+                leads_to = bytes(found)
+            else:
+                erased = True
+        self._profiles[node] = None if erased else leads_to
         while len(self._profiles) > MOST_REMEMBERED:
             self._profiles.popitem(last=False)
-        return found
+        return visit
+
+    def _ask(self, node: bytes) -> Sequence[Any]:
+        """By a connection that is kept: taking one from the pool costs as much as the question."""
+        if self._connection is None:
+            self._connection = self.state.engine.connect()
+        try:
+            return self._connection.execute(_KNOWN, {"node": node}).all()
+        finally:
+            self._connection.rollback()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     def derive_profile(self, workspace: str, session: str) -> tuple[bytes, bytes]:
         """The profile that a new session gets, the same at every collector: its first id and where that leads.

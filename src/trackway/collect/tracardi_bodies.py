@@ -5,6 +5,7 @@ object is taken as it is, a list or a bare value stands under `payload`, a form'
 one by one, and what cannot be read is no properties at all.
 """
 
+import logging
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,6 +20,8 @@ from trackway.outcome import Reason, refuse
 MOST_FIELDS = 1000
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+# The parser logs every broken form, with a byte of it.
+_SILENT = logging.Logger("forms", logging.CRITICAL + 1)
 # Flags of ours that may stand in the query.
 _OWN_FLAGS = frozenset({"validate"})
 
@@ -62,6 +65,7 @@ def _read_multipart(body: bytes, boundary: bytes) -> dict[str, Any]:
         return {}
     try:
         parser = MultipartParser(boundary, reader.callbacks)  # type: ignore[arg-type]
+        parser.logger = _SILENT
         parser.write(body)
         parser.finalize()
     except FormParserError:

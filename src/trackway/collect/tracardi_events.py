@@ -212,6 +212,8 @@ def _read_context(whose: Whose, item: EventPayload[dict[str, Any]]) -> tuple[dic
         fields = _read_page(context["page"])
     if "utm" in context and (campaign := _read_campaign(context["utm"])):
         context = {**context, "url_parameters": campaign}
+    if "time" in context and (zone := _read_zone(context["time"])):
+        context = {"time_zone": zone, **context}
     if "ip" in context or "user_agent" in context:
         context, sender = take_sender(context, whose.door.trusted, [])
         fields |= sender
@@ -241,6 +243,11 @@ def _read_campaign(utm: Any) -> dict[str, str]:
     if not isinstance(utm, dict):
         return {}
     return {f"utm_{name}": _text(utm.get(name), LONGEST_CAMPAIGN) for name in CAMPAIGN_FIELDS if utm.get(name)}
+
+
+def _read_zone(moment: Any) -> str:
+    """`context.time.tz` of the original script, an IANA name."""
+    return _text(moment.get("tz"), LONGEST_CAMPAIGN) if isinstance(moment, dict) else ""
 
 
 def _text(value: Any, longest: int) -> str:

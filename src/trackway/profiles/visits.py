@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     delete,
-    select,
 )
 
 from trackway.control.database import State, add_up
@@ -71,11 +70,6 @@ class NotedVisit(NamedTuple):
 
 def name_session(keys: ProfileKeys, session: str) -> bytes:
     return keys.make(Identifier("session_id", session))
-
-
-def read_visit(connection: Connection, node: bytes) -> Visit | None:
-    row = connection.execute(select(VISITS).where(VISITS.c.node == node)).first()
-    return Visit(bytes(row.profile), row.visits, row.ended, row.seen_at) if row else None
 
 
 def read_noted(submission: Submission) -> Visit:
