@@ -1,0 +1,163 @@
+"""trackway replay: what was refused, and what the log holds, tried again; nothing changes without --apply."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from trackway.control.database import State, bump_version, make_url
+from trackway.control.plans import change_plan, read_change
+from trackway.control.tables import SOURCES
+from trackway.control.workspaces import list_workspaces
+from trackway.testing.server import TestServer
+
+LONG_AGO = "2020-01-01"
+
+
+class Shop:
+    """A source whose tracking plan asks for a price, until it is mended."""
+
+    def __init__(self, server: TestServer, state: State, name: str) -> None:
+        self.server, self.state = server, state
+        made = server.add_source(name, "native", "server")
+        self.source, self.key = made["id"], next(iter(made["credentials"].values()))
+
+    def ask_for(self, *required: str) -> None:
+        said = {
+            "event_type": "sale",
+            "mode": "reject",
+            "schema": {"type": "object", "required": list(required)},
+            "source": self.source,
+        }
+        workspace = list_workspaces(self.state)[0].id
+        change_plan(self.state, workspace, [read_change(said, [self.source])], "tests", 1)
+        time.sleep(1.2)
+
+    def change_channel(self, channel: str) -> None:
+        """What an adapter makes of a request depends on the source too."""
+        with self.state.write() as connection:
+            connection.execute(update(SOURCES).where(SOURCES.c.id == self.source).values(channel=channel))
+            bump_version(connection)
+
+    def send(self, *events: dict[str, Any]) -> list[dict[str, Any]]:
+        answer = self.server.post("/v1/events", {"events": list(events)}, self.key)
+        assert answer.status in (200, 207, 422), answer.body
+        self.server.wait_until_settled()
+        results: list[dict[str, Any]] = answer.json["results"]
+        return results
+
+    def wait_for_letter(self) -> str:
+        deadline = time.monotonic() + 20
+        while not (items := self.server.api("rejections", source=self.source)["items"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return str(items[0]["id"])
+
+    def replay(self, *arguments: str) -> str:
+        return self.server.run_cli("replay", *arguments, "--source", self.source)
+
+    def line(self) -> dict[str, Any]:
+        books = self.server.wait_until_settled()
+        found: dict[str, Any] = next(each for each in books["sources"] if each["source"] == self.source)
+        assert found["balanced"]
+        return found
+
+
+@pytest.fixture
+def shop(server: TestServer, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    state = State(make_url(server.data, ""))
+    yield Shop(server, state, f"{request.node.name[:90]} {time.time_ns()}")
+    state.close()
+
+
+VIEW, SALE = {"event_type": "view", "anonymous_id": "a", "properties": {"n": 1.5}}, {"event_type": "sale"}
+
+
+def test_what_was_refused_is_previewed_then_stored_and_a_second_time_nothing_waits(shop: Shop) -> None:
+    shop.ask_for("price")
+    shop.send(VIEW, SALE)
+    letter = shop.wait_for_letter()
+    assert "still refused: event 1, plan_violation" in shop.replay("--rejected")
+    shop.ask_for()
+    preview = shop.replay("--rejected")
+    assert letter in preview
+    assert "1 events of 1 letters would be replayed" in preview
+    assert "nothing was changed; --apply does it" in preview
+    assert shop.line()["stored"] == 1
+    assert "1 events of 1 letters replayed" in shop.replay("--rejected", "--apply")
+    assert shop.line()["stored"] == 2
+    assert "nothing waits that fits" in shop.replay("--rejected", "--apply")
+    named = json.loads(shop.server.run_cli("replay", "--rejected", letter, "--json"))
+    assert named["items"][0]["why_not"] == "it was replayed"
+
+
+def test_the_log_parsed_again_is_what_is_stored(shop: Shop) -> None:
+    shop.send(VIEW, VIEW | {"dedupe_key": "k"}, VIEW | {"dedupe_key": "k"})
+    said = shop.replay("--from", LONG_AGO, "--dry-run")
+    assert "1 submissions: 2 events as they are stored, 0 different, 0 new, 0 gone" in said
+    assert "1 events were not stored and are not now: transport_key" in said
+
+
+def test_a_log_replay_stores_what_never_was_once(shop: Shop) -> None:
+    shop.ask_for("price")
+    results = shop.send(SALE, VIEW, SALE)
+    shop.wait_for_letter()
+    shop.ask_for()
+    preview = shop.replay("--from", LONG_AGO)
+    assert "1 events as they are stored, 0 different, 2 new, 0 gone" in preview
+    assert "nothing was changed" in preview
+    assert shop.line()["stored"] == 1
+    assert "2 new events were put into the log" in shop.replay("--from", LONG_AGO, "--apply")
+    line = shop.line()
+    assert (line["received"], line["stored"], line["duplicate"]) == (3, 3, 0)
+    ids = {event["event_id"] for event in shop.server.api("events", source=shop.source)["items"]}
+    first = results[1]["event_id"]
+    assert ids == {f"{first[:-4]}{index:04x}" for index in range(3)}
+    assert "3 events as they are stored, 0 different, 0 new" in shop.replay("--from", LONG_AGO, "--apply")
+    assert shop.line()["received"] == 3
+    # The rejection knows of it.
+    [letter] = shop.server.api("rejections", source=shop.source)["items"]
+    assert (letter["events"], letter["replayed_events"]) == (0, 2)
+
+
+def test_what_would_be_different_is_shown_field_by_field_and_left_as_it_is(shop: Shop) -> None:
+    [result] = shop.send(VIEW)
+    shop.change_channel("mobile")
+    answer = json.loads(shop.replay("--from", LONG_AGO, "--apply", "--json"))
+    assert (answer["changed"], answer["same"]) == (1, 0)
+    assert answer["fields"]["native"] == {"channel": 1}
+    [example] = answer["examples"]["native"]["channel"]
+    assert example == {"event_id": result["event_id"], "old": "server", "new": "mobile"}
+    said = shop.replay("--from", LONG_AGO, "--apply")
+    assert "changed  native channel: 1 events" in said
+    assert "1 events that are different or gone were left as they are" in said
+    assert shop.server.api(f"events/{result['event_id']}")["event"]["channel"] == "server"
+
+
+def test_a_span_and_a_protocol_choose_what_is_compared(shop: Shop) -> None:
+    shop.send(VIEW)
+    assert "0 submissions" in shop.replay("--from", LONG_AGO, "--until", "2020-01-02")
+    assert "0 submissions" in shop.replay("--from", LONG_AGO, "--protocol", "pact")
+    assert "1 submissions" in shop.replay("--from", LONG_AGO, "--protocol", "native")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "say what to replay"),
+        (("--rejected", "--from", LONG_AGO), "say what to replay"),
+        (("--from", "yesterday"), "is no time"),
+        (("--from", LONG_AGO, "--reason", "bot"), "go with --rejected"),
+        (("--rejected", "--reason", "nonsense"), "reason must be one of"),
+        (("--rejected", "rejected:1", "--protocol", "pact"), "not both"),
+    ],
+    ids=str,
+)
+def test_a_command_that_makes_no_sense_says_what_to_do(
+    server: TestServer, arguments: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(AssertionError, match=says):
+        server.run_cli("replay", *arguments)
