@@ -452,6 +452,42 @@ def test_a_refused_payload_opens_no_session(server: TestServer, source: Source, 
     assert {event["event_type"] for event in stored(source)} == {*SYSTEM, "page-view"}
 
 
+def test_what_no_parser_agrees_on_is_made_fit_to_keep_everywhere(server: TestServer, stored: Stored) -> None:
+    source = add_source(server, system_events="no")
+    huge = {"a": 10**30, "b": "x\0y"}
+    event = {"type": "a", "properties": huge, "context": {"own": huge}, "options": huge, "tags": [huge]}
+    answer = track(server, source, events=[event], context={"all": huge}, device=huge, properties=huge)
+    track(server, source, events=[{"type": "b", "tags": [10**30]}], device={"n": 10**30})
+
+    assert answer.status == 200, answer.body
+    first, second = stored(source)
+    fit = {"a": str(10**30), "b": "x\N{REPLACEMENT CHARACTER}y"}
+    context = {"own": fit, "options": fit, "tags": [fit], "all": fit, "device": fit, "payload_properties": fit}
+    assert first["properties"] == fit
+    assert {name: first["context"][name] for name in context} == context
+    assert (second["context"]["tags"], second["context"]["device"]) == ([str(10**30)], {"n": str(10**30)})
+
+
+@pytest.mark.parametrize("field", ["device", "context", "properties", "options"])
+def test_a_field_too_deep_is_named(server: TestServer, source: Source, field: str) -> None:
+    deep: Any = {}
+    for _ in range(70):
+        deep = {"a": deep}
+    answer = track(server, source, "a", **{field: deep})
+
+    assert answer.status == 422
+    assert answer.json["detail"][0]["loc"][:2] == ["body", field]
+
+
+def test_a_profile_that_is_not_to_be_saved_learns_nothing(server: TestServer) -> None:
+    source = add_source(server, returns_profile="yes")
+    session = {"id": make_session()}
+    track(server, source, "page-view", session=session, options={"saveProfile": False})
+    said = track(server, source, "page-view", session=session, options={"profile": True}).json
+
+    assert said["profile"]["stats"]["views"] == 1
+
+
 def test_counters_of_thirty_views_in_one_payload(server: TestServer, source: Source) -> None:
     profile = track(server, source, *["page-view"] * 30).json["profile"]["id"]
 

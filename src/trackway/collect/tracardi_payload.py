@@ -107,9 +107,17 @@ def read_payload(body: bytes, limits: Limits) -> LoosePayload:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         else:
-            if len(payload.events) * len(body) <= limits.decompressed_bytes:
+            if len(payload.events) * len(body) <= limits.decompressed_bytes and _is_plain(payload):
                 return check_payload(payload, limits)
     return check_payload(_clean_payload(decode_loosely(body), limits), limits)
+
+
+def _is_plain(payload: LoosePayload) -> bool:
+    """Nothing but texts in the fields of any type, which the strict types let through."""
+    device = payload.device
+    if device is not None and not (type(device) is dict and all(type(value) is str for value in device.values())):
+        return False
+    return all(not item.tags or all(type(tag) is str for tag in item.tags) for item in payload.events)
 
 
 def decode_loosely(body: bytes) -> LoosePayload:
@@ -183,7 +191,7 @@ def _clean_payload(payload: LoosePayload, limits: Limits) -> LoosePayload:
                 "the context goes with every event, and together that is too much; send fewer events per call",
                 field="context",
             )
-    wrapped = clean({"device": payload.device}, "payload") if payload.device is not None else None
+    wrapped = clean({"device": payload.device}, "") if payload.device is not None else None
     return replace(
         payload,
         **{name: clean(getattr(payload, name), name) for name in ("context", "properties", "options")},
