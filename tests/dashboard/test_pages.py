@@ -28,7 +28,9 @@ def test_every_page_has_a_twin_that_answers_json(member: Visitor, browsing: Send
     profile_id = browsing.server.api("profiles/lookup", kind="user_id", value="twin")["profile_id"]
     about = {"kind": "user_id", "value": "twin"}
     request = browsing.server.post("/api/v1/privacy/export", about, browsing.server.admin_token).json["id"]
-    values = {"event_id": event_id, "profile_id": profile_id, "account_id": "twins", "request_id": request}
+    values = {"event_id": event_id, "profile_id": profile_id, "account_id": "twins", "request_id": request} | {
+        "source_id": browsing.source["id"]
+    }
     for page in PAGES:
         if page.path.endswith("/preview"):  # asks for a decision, and has its own tests
             continue

@@ -11,18 +11,17 @@ from trackway.api.bodies import read_object, read_text, refuse_unknown
 from trackway.api.desk import ServerDesk
 from trackway.api.replies import ApiError, ApiRefusal
 from trackway.api.route import PREFIX, Answer, ApiRoute, Values
-from trackway.control.source_changes import change_source, find_source, is_removed, remove_source
+from trackway.control.source_changes import change_source, remove_source
 from trackway.control.sources import (
     LONGEST_NAME,
     OWN_SOURCES,
     SourceError,
     add_source,
-    list_keys,
     set_enabled,
 )
 from trackway.control.tracardi_templates import LONGEST_SETTING
 from trackway.control.workspaces import TEST_WORKSPACE
-from trackway.event import Source
+from trackway.query.sources import describe_settings
 
 ADDED_FIELDS = ("name", "protocol", "channel", "settings")
 CHANGED_FIELDS = ("name", "enabled", "settings")
@@ -42,38 +41,38 @@ def put_source(desk: ServerDesk, values: Values) -> Answer:
         added = add_source(desk.state, name, protocol, channel, settings, desk.workspace)
     except SourceError as error:
         raise ApiRefusal(ApiError.WRONG_BODY, str(error)) from None
-    return {**describe_source(desk, added.source), "credentials": added.credentials}
+    return {**demand_source(desk, added.source.id), "credentials": added.credentials}
 
 
 def show_source(desk: ServerDesk, values: Values) -> Answer:
-    return describe_source(desk, demand_source(desk, values["source_id"]))
+    return demand_source(desk, values["source_id"])
 
 
 def patch_source(desk: ServerDesk, values: Values) -> Answer:
     body = values["body"]
     refuse_unknown(body, CHANGED_FIELDS)
-    source = demand_source(desk, values["source_id"])
+    source_id = demand_source(desk, values["source_id"])["id"]
     enabled = body.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
         raise ApiRefusal(ApiError.WRONG_BODY, "enabled must be true or false", "enabled")
     settings, name = read_settings(body), read_text(body, "name", longest=LONGEST_NAME)
     try:
         if settings or name:
-            change_source(desk.state, source.id, settings, name)
+            change_source(desk.state, source_id, settings, name)
         if enabled is not None:
-            set_enabled(desk.state, source.id, enabled)
+            set_enabled(desk.state, source_id, enabled)
     except SourceError as error:
         raise ApiRefusal(ApiError.WRONG_BODY, str(error), "settings" if settings else "name") from None
-    return describe_source(desk, demand_source(desk, source.id))
+    return demand_source(desk, source_id)
 
 
 def drop_source(desk: ServerDesk, values: Values) -> Answer:
-    source = demand_source(desk, values["source_id"])
+    source_id = demand_source(desk, values["source_id"])["id"]
     try:
-        remove_source(desk.state, source.id)
+        remove_source(desk.state, source_id)
     except SourceError as error:
         raise ApiRefusal(ApiError.REFUSED, str(error), "source_id") from None
-    return {"id": source.id, "removed": True}
+    return {"id": source_id, "removed": True}
 
 
 def check_own(source_id: str) -> None:
@@ -82,23 +81,12 @@ def check_own(source_id: str) -> None:
         raise ApiRefusal(ApiError.WRONG_BODY, f"{source_id!r} is Trackway's own source; choose another id", "id")
 
 
-def demand_source(desk: ServerDesk, source_id: str) -> Source:
+def demand_source(desk: ServerDesk, source_id: str) -> dict[str, Any]:
     """A source of the workspace that was not removed."""
-    source = find_source(desk.state, source_id)
-    own = source is not None and source.id in OWN_SOURCES
-    if source is None or source.workspace != desk.workspace or (not own and is_removed(desk.state, source.id)):
+    found = describe_settings(desk.state, desk.workspace, source_id)
+    if found is None:
         raise ApiRefusal(ApiError.UNKNOWN_SOURCE, f"no source has the id {source_id[:60]!r}", "source_id")
-    return source
-
-
-def describe_source(desk: ServerDesk, source: Source) -> dict[str, Any]:
-    """A source with its settings, and its keys as they may be shown."""
-    keys = [key for key in list_keys(desk.state, desk.workspace) if key.source == source.id]
-    return {
-        **{name: getattr(source, name) for name in ("id", "workspace", "name", "protocol", "channel", "enabled")},
-        "settings": dict(source.settings),
-        "keys": [{"field": key.field, "shown": key.shown, "trusted": key.trusted} for key in keys],
-    }
+    return found
 
 
 def read_settings(body: dict[str, Any]) -> dict[str, str]:

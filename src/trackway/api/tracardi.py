@@ -19,7 +19,6 @@ from trackway.control.privacy_requests import About, ask_request, describe_reque
 from trackway.control.source_changes import change_source, find_source, is_removed, remove_source, restore_source
 from trackway.control.sources import SourceError, add_source, set_enabled
 from trackway.control.workspaces import TEST_WORKSPACE
-from trackway.event import Source
 from trackway.query.books import balance_books
 from trackway.query.tracardi import PROTOCOL, find_living, show_event, show_profile, show_session
 
@@ -97,32 +96,30 @@ def _wrong(field: str, message: str) -> ApiRefusal:
 
 def show_source(desk: ServerDesk, values: Values) -> Answer:
     source = _demand(desk, values["source_id"])
-    bridges = source.settings.get("bridge", "rest,webhook").split(",")
+    settings = source["settings"]
+    bridges = settings.get("bridge", "rest,webhook").split(",")
     return {
-        "id": source.id,
+        **{name: source[name] for name in ("id", "name", "channel", "enabled")},
         "type": bridges,
         "bridge": {"id": bridges[0], "name": bridges[0]},
-        "name": source.name,
         "description": "",
-        "channel": source.channel,
-        "enabled": source.enabled,
         "transitional": False,
         "tags": [],
         "groups": [],
-        "config": dict(source.settings),
-        **{name: source.settings.get(name) == "yes" for name in SWITCHES},
+        "config": settings,
+        **{name: settings.get(name) == "yes" for name in SWITCHES},
     }
 
 
 def drop_source(desk: ServerDesk, values: Values) -> Answer:
-    source = _demand(desk, values["source_id"])
-    remove_source(desk.state, source.id)
-    return {"deleted": 1, "errors": [], "ids": [source.id]}
+    source_id = _demand(desk, values["source_id"])["id"]
+    remove_source(desk.state, source_id)
+    return {"deleted": 1, "errors": [], "ids": [source_id]}
 
 
-def _demand(desk: ServerDesk, source_id: str) -> Source:
+def _demand(desk: ServerDesk, source_id: str) -> dict[str, Any]:
     source = demand_source(desk, source_id)
-    if source.protocol != PROTOCOL:
+    if source["protocol"] != PROTOCOL:
         raise ApiRefusal(ApiError.UNKNOWN_SOURCE, f"no Tracardi source has the id {source_id[:60]!r}", "source_id")
     return source
 

@@ -127,6 +127,17 @@ SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
 }
 
 
+# Settings that one dialect reads; the others are for every source.
+DIALECT_SETTINGS: dict[str, tuple[str, ...]] = {
+    "orbee": ("account_id", "tracker_id", "vendors", "strict", "success_status"),
+    "tracify": ("customer_site_id", "partial", "empty_identity"),
+    "tracardi": (
+        *("bridge", "redirect_to", "redirect_event_type", "system_events", "static_profile_id", "returns_profile"),
+        *("requires_consent", "debugger", "reshaping", "mapping"),
+    ),
+}
+
+
 class AddedSource(Struct, frozen=True):
     """`credentials` are readable here only: of a secret key nothing but its digest is kept."""
 

@@ -1,4 +1,4 @@
-"""Forms that change what governs events: the consent policy, the tracking plan, privacy requests, retention, rules for personal data.
+"""Forms that change what governs events: the consent policy, the tracking plan, privacy requests, retention, rules for personal data, sources.
 
 Each is checked to have come from one of our pages before anything is read from it.
 """
@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from trackway.dashboard.access import check_csrf, check_origin, read_form
 from trackway.dashboard.answering import Endpoint, answer_page, make_question, show_answer
 from trackway.dashboard.page import Page, Question, ShownAgain
-from trackway.dashboard.pages import consent, diagnostics, plan, privacy
+from trackway.dashboard.pages import consent, diagnostics, plan, privacy, source
 
 # Carries a form out and says where to go then; ShownAgain when the page is to be shown instead.
 Act = Callable[[Question, Mapping[str, str]], str]
@@ -44,5 +44,6 @@ FORM_ROUTES: tuple[BaseRoute, ...] = (
     Route("/privacy/retention", take_form(privacy.PAGE, privacy.set_retention_from_form), methods=["POST"]),
     Route("/privacy/addresses", take_form(privacy.PAGE, privacy.set_ip_mode_from_form), methods=["POST"]),
     Route("/catalogue", take_form(plan.PAGE, plan.change_from_form), methods=["POST"]),
+    Route("/sources/{source_id}", take_form(source.PAGE, source.change_from_form), methods=["POST"]),
     Route("/diagnostics", take_form(diagnostics.PAGE, diagnostics.set_rule_from_form), methods=["POST"]),
 )

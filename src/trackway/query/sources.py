@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trackway.control.database import State
-from trackway.control.sources import list_sources
+from trackway.control.source_changes import find_source, is_removed
+from trackway.control.sources import OWN_SOURCES, list_keys, list_sources
 from trackway.event import Source
 from trackway.query.answers import format_moment
 from trackway.query.compiler import compile_query, run_query
@@ -32,6 +33,20 @@ def judge_health(last_event_ms: int, now_ms: int) -> str:
     if silent <= HEALTHY_MS:
         return "healthy"
     return "degraded" if silent <= DEGRADED_MS else "down"
+
+
+def describe_settings(state: State, workspace: str, source_id: str) -> dict[str, Any] | None:
+    """A source with its settings, and its keys as they may be shown; None when there is none, or it was removed."""
+    source = find_source(state, source_id)
+    own = source is not None and source.id in OWN_SOURCES
+    if source is None or source.workspace != workspace or (not own and is_removed(state, source.id)):
+        return None
+    keys = [key for key in list_keys(state, workspace) if key.source == source.id]
+    return {
+        **{name: getattr(source, name) for name in ("id", "workspace", "name", "protocol", "channel", "enabled")},
+        "settings": dict(source.settings),
+        "keys": [{"field": key.field, "shown": key.shown, "trusted": key.trusted} for key in keys],
+    }
 
 
 def describe_sources(store: EventStore, state: State, workspace: str, now_ms: int) -> dict[str, Any]:
