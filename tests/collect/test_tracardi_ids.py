@@ -200,6 +200,17 @@ def test_the_ids_of_merged_profiles_lead_to_the_same_one_for_ever(server: TestSe
     )
 
 
+def is_remembered(server: TestServer, profile: str) -> bool:
+    """Does a session lead to the profile?"""
+    state = State(make_url(server.data, ""))
+    try:
+        with state.read() as connection:
+            found = connection.execute(select(VISITS).where(VISITS.c.profile == read_profile_id(profile))).first()
+            return found is not None
+    finally:
+        state.close()
+
+
 def erase(server: TestServer, profile: str) -> None:
     about = {"kind": "profile_id", "value": profile}
     asked = server.post("/api/v1/privacy/erase", about, server.admin_token)
@@ -210,7 +221,9 @@ def erase(server: TestServer, profile: str) -> None:
 def test_who_was_erased_comes_back_as_somebody_else(server: TestServer, source: Source) -> None:
     session, profile = find_ids(server, source)
     server.wait_until_settled()
+    assert is_remembered(server, profile)
     erase(server, profile)
+    assert not is_remembered(server, profile)
     wait_for(lambda: find_ids(server, source, session={"id": session})[1] != profile)
     _, again = find_ids(server, source, session={"id": session}, profile={"id": profile})
 
@@ -303,11 +316,7 @@ def test_nobodys_session_is_remembered_who_does_not_agree(server: TestServer, st
 
     assert len({answer.json["profile"]["id"] for answer in told}) == 1
     assert {(event["session_id"], event["profile_id"]) for event in stored(source)} == {("", "")}
-    state = State(make_url(server.data, ""))
-    with state.read() as connection:
-        profile = read_profile_id(told[0].json["profile"]["id"])
-        assert connection.execute(select(VISITS).where(VISITS.c.profile == profile)).first() is None
-    state.close()
+    assert not is_remembered(server, told[0].json["profile"]["id"])
 
 
 def consent(server: TestServer, source: str, session: str, profile: str, consents: Any, query: str = "") -> Any:
