@@ -486,6 +486,58 @@ def test_a_source_that_is_switched_off_is_told_so(server: TestServer, tracify: S
     assert "is switched off" in answer.json["error"]
 
 
+def upload(server: TestServer, source: Source, **fields: Any) -> Answer:
+    """An order as the plugin for WooCommerce sends it."""
+    infos = {"csorigin": "https://shop.example", "oid": "W-1", "amount": "12,34", "cc": "EUR",
+             "ITEM1": "sku-1", "AMT1": "6,17", "QTY1": "2"}  # fmt: skip
+    event = {
+        "interaction_type": "purchase",
+        "loc": "https://shop.example/checkout/order-received/",
+        "site_id": SITE,
+        "event_infos": infos,
+        "entity_data": {MAIL: 1, ADDRESS: 3},
+        **fields,
+    }
+    headers = {"tracify-token": source["credentials"]["tracify-token"]}
+    return server.request("POST", "/upload", json.dumps({"events": [event]}), headers)
+
+
+def test_an_order_in_the_older_form_is_the_same_order(server: TestServer, tracify: Source, stored: Stored) -> None:
+    for _ in range(2):
+        assert upload(server, tracify).json == {"status": True}
+    accept(server, tracify, buy(order_id="W-1"))
+    [event] = stored(tracify)
+    assert (event["event_type"], event["revenue"], event["currency"]) == ("purchase", 12.34, "EUR")
+    assert (event["url"], event["identifiers"]) == (
+        "https://shop.example/checkout/order-received/",
+        {"email_hash": [MAIL]},
+    )
+    assert event["business_key"] == f"order_id:{SITE}:W-1"
+    assert event["properties"]["items"] == [{"name": "sku-1", "price": 6.17, "quantity": 2}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"event_infos": {"csorigin": "x"}}, "events[0].event_infos.oid: required"),
+        (
+            {"event_infos": {"csorigin": "x", "oid": "1", "amount": 1, "cc": "EURO"}},
+            "events[0].event_infos.cc: must be",
+        ),
+        ({"event_infos": "x"}, "events[0].event_infos: must be an object, not a text"),
+        ({"site_id": "shop"}, "events[0].site_id: must be a UUID"),
+        ({"loc": None}, "events[0].loc: required"),
+        ({"entity_data": {MAIL: 9}}, f"events[0].entity_data.{MAIL}: the class must be"),
+    ],
+)
+def test_the_older_form_is_refused_in_its_own_words(
+    server: TestServer, tracify: Source, fields: dict[str, Any], error: str
+) -> None:
+    answer = upload(server, tracify, **fields)
+    assert answer.status == 422
+    assert answer.json["error"].startswith(error)
+
+
 def test_what_the_tracking_plan_refuses_is_named_in_tracifys_words(
     server: TestServer, tracify: Source, stored: Stored
 ) -> None:

@@ -1,4 +1,4 @@
-"""Tracify's server-side events: `POST /api/v1/events`, header `tracify-token`.
+"""Tracify's server-side events: `POST /api/v1/events` and the older `POST /upload`, header `tracify-token`.
 
 Source of the rules: Tracify's page on the API and the clients that speak to it;
 docs/reference/protocols/tracify.md says which rule is whose. The answer has room for one error and its
@@ -19,6 +19,7 @@ from trackway.clock import CLOCK_ERROR_NOTICED_MS, LATEST_AHEAD_MS
 from trackway.collect.fields import Item, at_index, build_event, check_count, decode_item, door_fields, time_fields
 from trackway.collect.limits import LONGEST_TYPE, LONGEST_URL, Limits
 from trackway.collect.protocol import Answering, Example, Parsed, Protocol, Reply, Request, Route, json_reply
+from trackway.collect.tracify_upload import UPLOAD_PATH, read_upload, word_upload
 from trackway.currencies import is_currency
 from trackway.event import Event, Source, Submission
 from trackway.group_hash import calc_group
@@ -72,6 +73,7 @@ def find_key(request: Request) -> str:
 def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
     """All events of `{"events": [...]}`. Refused with the first bad one, unless the source takes the others."""
     raws = _split_events(body, limits)
+    uploaded = submission.path == UPLOAD_PATH
     partial = source.settings.get("partial") == "yes"
     door = door_fields(submission, source)
     items: list[Event | Rejection] = []
@@ -79,10 +81,11 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
     for index, raw in enumerate(raws):
         at = f"events[{index}]"
         try:
-            item = Item(decode_item(raw, at, limits), f"{at}.", limits, [])
+            content = decode_item(raw, at, limits)
+            item = Item(read_upload(content) if uploaded else content, f"{at}.", limits, [])
             items.append(build_event(submission, index, door, _read_item(item, submission, source)))
         except Refused as refused:
-            rejection = at_index(refused.rejection, index)
+            rejection = at_index(word_upload(refused.rejection) if uploaded else refused.rejection, index)
             if not partial:
                 raise Refused(rejection) from None
             items.append(rejection)
@@ -384,7 +387,7 @@ def show_example(source: Source, key: str) -> Example:
 
 TRACIFY = Protocol(
     name="tracify",
-    routes=(Route("/api/v1/events"),),
+    routes=(Route("/api/v1/events"), Route(UPLOAD_PATH)),
     find_key=find_key,
     parse=parse,
     reply=reply,
