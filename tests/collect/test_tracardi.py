@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 from tests.collect.tracardi_client import JSON, SYSTEM, Source, Stored, add_source, find_traits, make_session, track
 
+from trackway.collect.protocols.tracardi import TRACARDI
+from trackway.event import Source as RegisteredSource
 from trackway.testing.server import TestServer
 
 # The four payloads that Tracardi's page prints.
@@ -486,6 +488,19 @@ def test_a_profile_that_is_not_to_be_saved_learns_nothing(server: TestServer) ->
     said = track(server, source, "page-view", session=session, options={"profile": True}).json
 
     assert said["profile"]["stats"]["views"] == 1
+
+
+@pytest.mark.parametrize(("bridge", "status"), [("rest,webhook", 200), ("webhook", 200), ("redirect", 307)])
+def test_the_example_of_a_source_works(server: TestServer, stored: Stored, bridge: str, status: int) -> None:
+    settings = {"bridge": bridge, "redirect_to": "https://shop.example/"}
+    added = add_source(server, system_events="no", **settings)
+    told = {name: added[name] for name in ("id", "name", "workspace", "protocol", "channel")}
+    source = RegisteredSource(**told, settings=settings)
+    example = TRACARDI.example(source, added["credentials"]["source_id"])
+    answer = server.request(example.method, example.path, example.body or None, example.headers)
+
+    assert answer.status == status, answer.body
+    assert len(stored(added)) == 1
 
 
 def test_counters_of_thirty_views_in_one_payload(server: TestServer, source: Source) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.protocol import Answering, Example, Reply, Request, Verdict, json_reply
-from trackway.collect.tracardi_ids import DEBUGGER, FULL, STATIC
+from trackway.collect.tracardi_ids import DEBUGGER, FULL, STATIC, fits_endpoint
 from trackway.collect.tracardi_payload import TRACK, decode_loosely, find_value, split_field
 from trackway.event import PROCESS_ONLY, LogPlace, Source
 from trackway.outcome import Outcome, Reason, Refused, Rejection
@@ -188,5 +188,9 @@ def _word_fault(rejection: Rejection, request: Request | None) -> Reply:
 
 
 def show_example(source: Source, key: str) -> Example:
+    if not fits_endpoint(source, TRACK):
+        if fits_endpoint(source, "/collect/"):
+            return Example(f"/collect/hello/{key}", '{"voucher": "X1"}')
+        return Example(f"/redirect/{key}", "", method="GET")
     body = {"source": {"id": key}, "session": {"id": "visit-1"}, "events": [{"type": "page-view"}]}
     return Example(TRACK, msgspec.json.encode(body).decode())

@@ -22,9 +22,12 @@ from trackway.collect.limits import (
     PlainObject,
     clean_object,
 )
+from trackway.ids import EVENTS_PER_SUBMISSION
 from trackway.outcome import Reason, Refused, Rejection, refuse
 
 TRACK = "/track"
+# The system's own, beside the client's.
+ADDED_EVENTS = 3
 # Every event carries the payload's context: together they may hold so many times what a body may.
 MOST_COPIES_OF_CONTEXT = 4
 
@@ -150,7 +153,7 @@ def _word_error(said: str) -> Rejection:
 def check_payload(payload: LoosePayload, limits: Limits) -> LoosePayload:
     if not payload.source.id.strip():
         raise refuse(Reason.MISSING_FIELD, "source.id is required: a text that is not empty", field="source.id")
-    if len(payload.events) > limits.events_per_call:
+    if len(payload.events) > min(limits.events_per_call, EVENTS_PER_SUBMISSION - ADDED_EVENTS):
         raise refuse(
             Reason.TOO_MANY_EVENTS,
             f"{len(payload.events)} events in one call; the limit events_per_call is {limits.events_per_call}",
