@@ -97,7 +97,7 @@ def post(server: LocalServer, path: str, body: dict[str, Any]) -> dict[str, Any]
 
 def find_source(server: LocalServer, name: str) -> str:
     """The id of a source that is named by its id or name; an id that is not registered any more is taken as it is."""
-    listed = server.api("sources")["sources"]
+    listed = server.api("sources")["items"]
     return next((each["id"] for each in listed if name in (each["id"], each["name"])), name)
 
 
