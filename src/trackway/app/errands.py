@@ -11,7 +11,8 @@ from trackway.control.sources import list_sources
 from trackway.event import Event, Source, Submission
 from trackway.eventlog.interface import EventLogReader
 from trackway.outcome import Refused
-from trackway.pipeline.runner import Adapter, AdapterFailed, Errands
+from trackway.pipeline.adapters import Adapter, AdapterFailed, find_missing, parse_as_counted
+from trackway.pipeline.runner import Errands
 from trackway.privacy.erasure import Erasures, Reading
 from trackway.privacy.retention import Retention
 from trackway.profiles.people import People
@@ -28,15 +29,19 @@ class Rereading:
 
     def parse(self, submission: Submission) -> Sequence[Event] | None:
         """Its events as the door parsed them; None when that cannot be done any more."""
-        if submission.source not in self._sources:
-            self._sources = {source.id: source for source in list_sources(self._state)}
-        source, adapter = self._sources.get(submission.source), self._adapters.get(submission.protocol)
+        source = self._sources.get(submission.source) or self._renew(submission.source)
+        adapter = self._adapters.get(submission.protocol)
         if source is None or adapter is None:
             return None
         try:
-            return adapter(submission, source)
+            events = parse_as_counted(adapter, submission, source, self._renew)
         except (Refused, AdapterFailed):
             return None
+        return None if find_missing(events, submission) else events
+
+    def _renew(self, source_id: str) -> Source | None:
+        self._sources = {source.id: source for source in list_sources(self._state)}
+        return self._sources.get(source_id)
 
     def unpack(self, submission: Submission) -> bytes:
         """Its body without packing, or as it is."""

@@ -19,8 +19,9 @@ from trackway.event import Event, Source, Submission
 from trackway.eventlog.embedded import LogReader
 from trackway.ids import read_event_index
 from trackway.outcome import Refused
+from trackway.pipeline.adapters import Adapter, AdapterFailed
 from trackway.pipeline.desk import load_knowledge
-from trackway.pipeline.runner import Adapter, AdapterFailed, Pipeline
+from trackway.pipeline.runner import Pipeline
 from trackway.settings import Settings
 from trackway.store.client import EventStore, StoreUnavailable
 from trackway.store.keys import KeyIndex

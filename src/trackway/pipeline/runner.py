@@ -31,6 +31,7 @@ from trackway.event import Event, LogPlace, Row, Source, Submission
 from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
 from trackway.ids import read_event_index
 from trackway.outcome import Outcome, Reason, Refused
+from trackway.pipeline.adapters import NOT_AS_COUNTED, Adapter, AdapterFailed, find_missing, parse_as_counted
 from trackway.pipeline.addresses import cut_address
 from trackway.pipeline.consent import Consents
 from trackway.pipeline.desk import Desk, Duplicate, Held, Knowledge
@@ -68,14 +69,8 @@ from trackway.store.keys import KeyIndexFailed, KeyWriter
 
 LOG = logging.getLogger(__name__)
 
-# Raises Refused or AdapterFailed.
-Adapter = Callable[[Submission, Source], Sequence[Event]]
 # Work for the time between two batches, such as an erasure: a slice of it; the stamp rises.
 Errands = Callable[[People, int], None]
-
-
-class AdapterFailed(Exception):
-    """A protocol raised on a submission that the door had accepted: a fault of ours, told in the text."""
 
 
 BATCH_BYTES = 4_000_000
@@ -268,13 +263,15 @@ class Pipeline:
             bury_submission(record, content, Reason.SOURCE_GONE, "the source was deleted", burial)
             return
         try:
-            events = self._adapters[content.protocol](content, source)
+            events = parse_as_counted(self._adapters[content.protocol], content, source, self._renew_source)
         except Refused as refused:
             bury_submission(record, content, Reason.ADAPTER_FAILED, refused.rejection.message, burial)
         except AdapterFailed as error:
             LOG.exception("protocol %s could not parse a submission that the door had accepted", content.protocol)
             bury_submission(record, content, Reason.ADAPTER_FAILED, str(error)[:500], burial)
         else:
+            if missing := find_missing(events, content):
+                bury_submission(record, content, Reason.ADAPTER_FAILED, NOT_AS_COUNTED, burial, missing)
             arrivals.append(Arrival(record, content, events))
 
     def _process_arrival(self, arrival: Arrival, work: Work) -> None:
@@ -343,9 +340,11 @@ class Pipeline:
             correct_profiles(self._store, [row for row in stored if row.place.segment == segment], version)
 
     def _find_source(self, source_id: str) -> Source | None:
-        if source_id not in self._sources:
-            self._version_at = 0.0
-            self._renew_configuration()
+        return self._sources.get(source_id) or self._renew_source(source_id)
+
+    def _renew_source(self, source_id: str) -> Source | None:
+        self._version_at = 0.0
+        self._renew_configuration()
         return self._sources.get(source_id)
 
     def _renew_configuration(self) -> None:

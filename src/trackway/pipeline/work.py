@@ -120,10 +120,13 @@ class Burial(msgspec.Struct, frozen=True):
     hide: Hide
 
 
-def bury_submission(record: Record, submission: Submission, reason: Reason, detail: str, burial: Burial) -> None:
-    """Every event of a submission becomes a dead letter."""
+def bury_submission(
+    record: Record, submission: Submission, reason: Reason, detail: str, burial: Burial, indexes: Sequence[int] = ()
+) -> None:
+    """Every event of a submission becomes a dead letter, or those at these places."""
     payload = keep_submission(submission, burial.hide)
-    for index in submission.indexes:
+    buried = indexes or submission.indexes
+    for index in buried:
         event_id = make_event_id(submission.submission_id, index)
         place = LogPlace(record.segment, record.ordinal, index)
         burial.outcomes.append(
@@ -141,7 +144,7 @@ def bury_submission(record: Record, submission: Submission, reason: Reason, deta
                 place=place,
             )
         )
-        kept = payload if index == submission.indexes[0] else b""
+        kept = payload if index == buried[0] else b""
         burial.account.set_aside.append(set_submission_aside(submission, event_id, reason, detail, kept))
 
 
