@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -296,3 +298,38 @@ def test_a_path_that_tracardis_webhooks_have_too_is_orbees_where_the_tracker_is_
     assert fate(answer) == "accepted"
     assert [event["event_type"] for event in stored(source)] == ["view form"]
     assert "purchase" in {event["event_type"] for event in stored(webhooks)}
+
+
+def test_a_vendor_that_is_registered_later_is_tracked_and_what_was_dropped_is_replayed(
+    server: TestServer, tracker: Callable[..., Source], stored: Stored
+) -> None:
+    source = tracker(vendors="Vendor A")
+    late = {**AS_PRINTED, "vendor": "Vendor B"}
+    assert fate(post(server, source, late)).startswith("dropped; reason=out_of_range; field=vendor;")
+    server.run_cli("sources", "set", source["id"], "vendors=Vendor A,Vendor B")
+    for number in range(50):
+        if fate(post(server, source, {**late, "instance_id": f"later-{number}"})) == "accepted":
+            break
+        time.sleep(0.1)
+    assert stored(source)[0]["instance_id"] == f"later-{number}"
+    server.run_cli("replay", "--rejected", "--source", source["id"], "--reason", "out_of_range", "--apply")
+    assert "abc123" in {event["instance_id"] for event in stored(source)}
+
+
+def test_an_event_whose_vendor_is_struck_off_before_it_is_stored_is_a_dead_letter_until_that_is_mended(
+    server: TestServer, tracker: Callable[..., Source], stored: Stored
+) -> None:
+    source = tracker(vendors="Vendor A")
+    pipeline = server.child_pid("pipeline")
+    os.kill(pipeline, signal.SIGSTOP)
+    try:
+        assert fate(post(server, source, AS_PRINTED)) == "accepted"
+        server.run_cli("sources", "set", source["id"], "vendors=Vendor C")
+    finally:
+        os.kill(pipeline, signal.SIGCONT)
+    assert stored(source) == []
+    [books] = [each for each in server.wait_until_settled()["sources"] if each["source"] == source["id"]]
+    assert (books["received"], books["dead_lettered"]) == (1, 1)
+    server.run_cli("sources", "set", source["id"], "vendors=Vendor A")
+    server.run_cli("replay", "--rejected", "--source", source["id"], "--apply")
+    assert [event["event_type"] for event in stored(source)] == ["view form"]

@@ -92,6 +92,7 @@ def test_two_calls_from_the_same_back_end_are_two_people(scenario: Scenario, dea
 
 
 def test_two_browsers_of_one_chat_are_one_person_until_somebody_parts_them(scenario: Scenario, dealer: Dealer) -> None:
+    """Orbee's own analytics take the latest browser alone; docs/reference/protocols/orbee.md says why we do not."""
     chat = scenario.me("chat")
     scenario.browser(anonymous_id=scenario.me("laptop"), instance_id=chat, event_type="chat_started")
     scenario.browser(anonymous_id=scenario.me("phone"), instance_id=chat, event_type="chat_started")
@@ -100,7 +101,15 @@ def test_two_browsers_of_one_chat_are_one_person_until_somebody_parts_them(scena
     assert {i["value"] for i in profile["identities"] if i["kind"] == "anonymous_id"} == {
         scenario.me("laptop"), scenario.me("phone")
     }  # fmt: skip
-    assert scenario.same(("anonymous_id", scenario.me("laptop")), ("anonymous_id", scenario.me("phone")))
+    [link] = [
+        each for each in scenario.links(profile) if scenario.me("phone") in (each["a"]["value"], each["b"]["value"])
+    ]
+    scenario.ask("POST", f"edges/{link['edge']}/undo", {"note": "somebody else"})
+    assert scenario.same(("anonymous_id", scenario.me("laptop")), ("email", scenario.mail("lead")))
+    assert scenario.apart(("anonymous_id", scenario.me("laptop")), ("anonymous_id", scenario.me("phone")))
+    # More events of the same chat do not bring back what a person has parted.
+    scenario.browser(anonymous_id=scenario.me("phone"), instance_id=chat, event_type="chat_started")
+    assert scenario.apart(("anonymous_id", scenario.me("laptop")), ("anonymous_id", scenario.me("phone")))
 
 
 def test_two_customers_who_share_a_chat_id_are_not_merged_by_it(scenario: Scenario, dealer: Dealer) -> None:
