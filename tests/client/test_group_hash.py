@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.client.vectors import VECTORS
 
 from trackway.client import calc_group
+
+SOURCES = Path(__file__).parents[2] / "src"
 
 
 def run(*arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

@@ -32,6 +32,8 @@ SUPERVISORS = {
     "app/pipeline_process.py": 1,
     "pipeline/runner.py": 1,
     "api/live.py": 1,
+    # The thread that sends, and the program's own callback.
+    "client/sender.py": 2,
 }
 
 

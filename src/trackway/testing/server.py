@@ -145,8 +145,8 @@ class TestServer:
 
 
 @contextlib.contextmanager
-def start_server(data: Path, **settings: Any) -> Iterator[TestServer]:
-    """`trackway serve` on a free port, ready to answer; `settings` are those of settings.py."""
+def start_server(data: Path, *, port: int = 0, **settings: Any) -> Iterator[TestServer]:
+    """`trackway serve`, ready to answer, on a free port unless one is given; `settings` are those of settings.py."""
     data.mkdir(parents=True, exist_ok=True)
     log = data / "server.log"
     environment = {
@@ -154,7 +154,8 @@ def start_server(data: Path, **settings: Any) -> Iterator[TestServer]:
         "TRACKWAY_ADMIN_TOKEN": ADMIN_TOKEN,
         **{f"TRACKWAY_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    command = [sys.executable, "-m", "trackway", "serve", "--data", str(data), "--host", "127.0.0.1", "--port", "0"]
+    where = ["--data", str(data), "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "trackway", "serve", *where]
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
     try:
