@@ -169,7 +169,9 @@ def test_a_marked_event_is_stored_with_what_it_breaks_and_says_nothing_of_its_pe
     planner.set("plan_mark", "mark", PRICED, native["id"])
     user = f"marked-{time.time_ns()}"
     good = {"event_type": "plan_mark", "user_id": user, "properties": {"price": 1}, "traits": {"city": "Köln"}}
+    good |= {"account_id": user, "account_traits": {"size": 1}}
     bad = {"event_type": "plan_mark", "user_id": user, "properties": {}, "traits": {"city": "Rom", "size": 3}}
+    bad |= {"account_id": user, "account_traits": {"size": 2, "city": "Rom"}}
     assert "tracking plan" in send(server, native, good, bad).json["results"][1]["warnings"][0]
     first, second = stored(native)
     assert (first["plan_version"], first["plan_errors"]) == (1, "")
@@ -177,6 +179,8 @@ def test_a_marked_event_is_stored_with_what_it_breaks_and_says_nothing_of_its_pe
     assert second["traits"] == {"city": "Rom", "size": 3}
     profile = server.api("profiles/lookup", kind="user_id", value=user)
     assert {trait["name"]: trait["value"] for trait in profile["traits"]} == {"city": "Köln"}
+    account = server.api(f"accounts/{user}")
+    assert {trait["name"]: trait["value"] for trait in account["traits"]} == {"size": 1}
 
 
 def test_an_observed_event_is_stored_as_ever(

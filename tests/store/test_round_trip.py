@@ -41,6 +41,7 @@ def fill_every_field() -> dict[str, Any]:
         "profile_key": "25f1c778-f0f0-88e0-a9d5-f6dd1bb67312",
         "profile_id": "01f1c778-f0f0-88e0-a9d5-f6dd1bb67312",
         "revenue": 123_456_789_012,
+        "plan_version": 4_000_000_000,
     }
     times = {name: 1_700_000_000_123 + number for number, name in enumerate(TIME_FIELDS)}
     return {**texts, **chosen, **times, "dedupe_scope": "workspace"}
