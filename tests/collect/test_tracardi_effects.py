@@ -146,6 +146,13 @@ def test_what_a_type_says(event_type: str, properties: Any, traits: Any, identif
     assert effects.identifiers == identifiers
 
 
+def test_of_too_many_values_the_counters_are_not_those_left_out() -> None:
+    many = {name: {f"v{n}": n for n in range(150)} for name in ("pii", "job", "media")}
+    registers = read_registers(apply_effects("profile-update", many, True, 0).traits, Evidence(0, 0, "e", "web"))
+    assert len(registers) == 194
+    assert {"stats.visits", "stats.counters.profile-update", "metadata.time.insert"} <= set(registers)
+
+
 def test_a_type_that_says_nothing_of_the_profile_only_counts() -> None:
     silent = [name for name, kind in read_types().items() if not kind.effects and not kind.consents]
     for name in [*silent, "own-type"]:

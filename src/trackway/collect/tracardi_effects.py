@@ -108,7 +108,10 @@ def apply_effects(
         return Effects(traits=traits)
     said: dict[str, Any] = {}
     for effect in kind.effects:
-        for path, value in _say(effect, properties):
+        # Most properties are missing from most events.
+        if effect.read and effect.default is None and effect.read.partition(".")[0] not in properties:
+            continue
+        for path, value in islice(_say(effect, properties), MOST_LEAVES - len(said)):
             said[name_trait(path)] = value
     consent = read_consents(properties.get(kind.consents)) if kind.consents else {}
     return Effects(traits | said, find_identifiers(said), consent, _name_journey(kind.journey, visits))
@@ -141,7 +144,7 @@ def say(op: Op, to: str, value: Any, effect: Effect | None = None) -> Iterable[t
         if items:
             yield to, items
     else:
-        for path, leaf in islice(flatten(to, value), MOST_LEAVES):
+        for path, leaf in flatten(to, value):
             if leaf is None and not (effect and effect.nulls and path != to):
                 continue
             if leaf not in ("", []):

@@ -6,13 +6,14 @@ and what they say depends on the request alone, so a replay gives the same event
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
 from trackway.collect.limits import clean_object
 from trackway.collect.tracardi_bodies import read_query
-from trackway.collect.tracardi_effects import Effects, read_consents, say
+from trackway.collect.tracardi_effects import MOST_LEAVES, Effects, read_consents, say
 from trackway.collect.tracardi_payload import TRACK, LoosePayload
 from trackway.control.tracardi_conditions import Objects
 from trackway.control.tracardi_templates import MappingLine, Reshaping, read_mapping, read_reshaping
@@ -101,7 +102,8 @@ def map_to_traits(
             if line.target.startswith(CONSENTS):
                 consent |= read_consents({line.target.removeprefix(CONSENTS): line.find(objects)})
             else:
-                traits |= {name_trait(path): value for path, value in say(line.op, line.target, line.find(objects))}
+                told = islice(say(line.op, line.target, line.find(objects)), MOST_LEAVES - len(traits))
+                traits |= {name_trait(path): value for path, value in told}
     return Effects(traits, find_identifiers(traits), consent)
 
 
