@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.collect.dialects import RECIPES
-from tests.collect.test_dialects import QUERIES, ROUTES, SEGMENTS, bodies, name_route
+from tests.collect.test_dialects import JSON_VALUES, QUERIES, ROUTES, SEGMENTS, bodies, name_route
 
 from trackway.collect.protocol import Protocol
 from trackway.collect.protocols import PROTOCOLS
@@ -19,7 +19,7 @@ ENCODINGS = st.sampled_from(["", "", "", "gzip", "br", "zstd", "deflate", "ident
 
 @pytest.mark.parametrize(("protocol", "route"), ROUTES, ids=name_route)
 @given(data=st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_request_makes_a_5xx(
     server: TestServer, fuzz_keys: Mapping[str, str], protocol: Protocol, route: Any, data: st.DataObject
 ) -> None:
@@ -39,6 +39,30 @@ def test_no_request_makes_a_5xx(
         json.loads(answer.body)
     else:
         assert answer.status == 204 or 300 <= answer.status < 400
+
+
+CONSENT_BODIES = st.one_of(
+    st.binary(max_size=200),
+    JSON_VALUES.map(lambda value: json.dumps(value).encode()),
+    st.dictionaries(
+        st.sampled_from(["contact_id", "email", "phone", "channel", "purpose", "jurisdiction", "source", "consents"])
+        | st.sampled_from(["session", "profile", "distinct_id", "user_id"]),
+        JSON_VALUES | st.sampled_from(["email", "tracking", "DE", "a@b.example"]) | st.just({"id": "x"}),
+        max_size=6,
+    ).map(lambda value: json.dumps(value).encode()),
+)
+
+
+@pytest.mark.parametrize("path", ["/v1/consent/check", "/customer/consent", "/customer/consent?all=true"])
+@given(body=CONSENT_BODIES)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_question_about_consent_makes_a_5xx(
+    server: TestServer, fuzz_keys: Mapping[str, str], path: str, body: bytes
+) -> None:
+    answer = server.request("POST", path, body, {"authorization": f"Bearer {fuzz_keys['pact']}"})
+    assert answer.status < 500, answer.body
+    assert answer.headers["content-type"].startswith("application/json")
+    json.loads(answer.body)
 
 
 @pytest.fixture(scope="session")
