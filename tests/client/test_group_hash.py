@@ -54,3 +54,24 @@ def test_the_client_loads_nothing_of_the_server() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
     own = {name for name in loaded.stdout.split() if not name.startswith("trackway.client.")}
     assert own <= {"trackway", "trackway.client", "trackway.group_hash", "trackway.ids"}
+
+
+def test_the_client_needs_nothing_but_python(tmp_path: Path) -> None:
+    """Neither to be imported nor to send: the interpreter sees no installed package."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from trackway.client import Client\n"
+        "client = Client('http://127.0.0.1:9', 'key', spool=sys.argv[2]); client.track('t'); client.close()\n"
+        "print(client.stats.last_error)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script, str(SOURCES), str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert "Connection refused" in done.stdout
+
+
+def test_importing_the_client_does_not_load_what_only_sending_needs() -> None:
+    """It is 20 ms, and a program that only hashes does not send."""
+    script = (
+        "import sys; import trackway.client; print([m for m in ('http.client', 'ssl', 'email') if m in sys.modules])"
+    )
+    command = [sys.executable, "-S", "-c", script]
+    assert subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=SOURCES).stdout == b"[]\n"
