@@ -58,7 +58,7 @@ def run_demo(data: Path, port: int, shop_port: int, days: int) -> None:
     with _run_server(data, port) as process:
         _wait_until_ready(server, process)
         memory = _send_history(data, memory, server, shop, days)
-        application = make_shop(Tracking(server, memory.web_key, memory.back_end_key))
+        application = make_shop(Tracking(server, memory.web_key, memory.back_end_key, data / "shop-spool"))
         config = uvicorn.Config(application, HOST, shop_port, log_level="warning", server_header=False)
         _serve_shop(ShopServer(config, lambda: _greet(server, shop, memory)), process)
 

@@ -1,7 +1,7 @@
-"""Posting events from a back end, with nothing but the standard library.
+"""Posting the history, with nothing but the standard library; the living shop uses `trackway.client`.
 
-What an SDK would do: batches, a retry when the server says "later", and no second count thanks to
-the dedupe_key that every event carries.
+An import wants to know at once what the server says of each batch, and ends at the first refusal. The
+dedupe_key that every event carries sees to it that no retry counts twice.
 """
 
 import http.client

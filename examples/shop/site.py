@@ -1,16 +1,16 @@
 """The shop's web server: pages, cart, orders, and the two ways in which it tells Trackway things.
 
 The browser's events come from the snippet in `templates/layout.html`. What only the back end
-knows, that an order was paid, it posts itself with a secret key.
+knows, that an order was paid, it sends itself with the Python client and a secret key.
 """
 
+import asyncio
 import hashlib
-import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,27 +41,30 @@ from examples.shop.pages import (
     product_page,
     thanks_page,
 )
-from examples.shop.sending import SendingFailed, send_events
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-LOG = logging.getLogger(__name__)
+from trackway.client import Client
+
 HERE = Path(__file__).parent
 ORDERS_KEPT = 1000
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """Where the shop sends its events. `public_key` is the browser's, `secret_key` the back end's."""
+    """Where the shop sends its events. `public_key` is the browser's, `secret_key` the back end's.
+
+    In the folder `spool` the back end's events outlive the shop's process, and the server's.
+    """
 
     server: str
     public_key: str
     secret_key: str
+    spool: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Shop:
     """The shop's state: the orders of this run, in memory, the latest thousand."""
 
     def __init__(self, tracking: Tracking) -> None:
-        self._tracking = tracking
+        self._client = Client(tracking.server, tracking.secret_key, spool=tracking.spool)
         self._orders: OrderedDict[str, Order] = OrderedDict()
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -101,6 +104,12 @@ class Shop:
             Route("/newsletter/welcome", self.show_newsletter),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ]
+
+    @asynccontextmanager
+    async def run(self, _: Starlette) -> AsyncIterator[None]:
+        """While the shop is open; what the back end still has to tell is sent when it closes."""
+        yield
+        await asyncio.to_thread(self._client.close)
 
     def _render(self, request: Request, template: str, page: ShopPage, status: int = 200, **values: Any) -> Response:
         cart = read_cart(request.cookies.get(COOKIE, ""))
@@ -171,9 +180,8 @@ class Shop:
         self._orders[order.order_id] = order
         if len(self._orders) > ORDERS_KEPT:
             self._orders.popitem(last=False)
-        answer = RedirectResponse(
-            thanks_page(order.order_id).path, 303, background=BackgroundTask(report_payment, self._tracking, order)
-        )
+        report_payment(self._client, order)
+        answer = RedirectResponse(thanks_page(order.order_id).path, 303)
         answer.delete_cookie(COOKIE)
         return answer
 
@@ -201,21 +209,16 @@ async def _read_form(request: Request) -> Mapping[str, str]:
         return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def report_payment(tracking: Tracking, order: Order) -> None:
-    """Tell Trackway that the order is paid. A shop must sell even when its analytics is down."""
-    event = {
-        "event_type": "order_paid",
-        "dedupe_key": f"order_paid:{order.order_id}",
-        "occurred_at": datetime.now(UTC).isoformat(),
-        "user_id": order.customer_id,
-        "properties": {**describe_purchase(order.order_id, order.cart), "payment": "card"},
-    }
-    try:
-        send_events(tracking.server, tracking.secret_key, [event])
-    except SendingFailed as error:
-        LOG.warning("order %s was not reported: %s", order.order_id, error)
+def report_payment(client: Client, order: Order) -> None:
+    """Tell Trackway that the order is paid. It returns at once, also when nobody answers there: a shop must sell."""
+    client.track(
+        "order_paid",
+        dedupe_key=f"order_paid:{order.order_id}",
+        user_id=order.customer_id,
+        properties={**describe_purchase(order.order_id, order.cart), "payment": "card"},
+    )
 
 
 def make_shop(tracking: Tracking) -> Starlette:
     shop = Shop(tracking)
-    return Starlette(routes=shop.routes(), exception_handlers={404: shop.show_missing})
+    return Starlette(routes=shop.routes(), exception_handlers={404: shop.show_missing}, lifespan=shop.run)

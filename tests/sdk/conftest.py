@@ -69,7 +69,8 @@ class CollectorRequest(BaseHTTPRequestHandler):
         with self.receiver.arrived:
             self.receiver.posts.append(Post(body, dict(self.headers), status))
             self.receiver.arrived.notify_all()
-        self.reply(status, "application/json", b"{}")
+        verdicts = [{"status": "accepted"}] * len(body.get("events", [body]))
+        self.reply(status, "application/json", json.dumps({"results": verdicts}).encode())
 
     def do_OPTIONS(self) -> None:
         self.receiver.preflights += 1
