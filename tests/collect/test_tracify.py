@@ -463,12 +463,14 @@ def test_a_number_as_order_id_is_its_digits(server: TestServer, tracify: Source,
 def test_unknown_fields_are_kept_where_they_are_known_to_be_unknown(
     server: TestServer, tracify: Source, stored: Stored
 ) -> None:
-    answer = accept(server, tracify, make(session="s", data={"voucher": "MAY", "nested": {"a": [1, None]}}))
+    said = {"voucher": "MAY", "nested": {"a": [1, None]}, "revenue": 1}
+    answer = accept(server, tracify, make(revenue="s", data=said))
     [event] = stored(tracify)
-    assert event["context"]["unknown"] == {"session": "s"}
+    assert event["context"]["unknown"] == {"revenue": "s"}
+    assert event["properties"]["revenue"] == 1
     assert event["properties"]["voucher"] == "MAY"
     assert event["properties"]["nested"] == {"a": [1, None]}
-    assert "kept in context.unknown: session" in answer.headers["x-event-warnings"]
+    assert "kept in context.unknown: revenue" in answer.headers["x-event-warnings"]
 
 
 def test_validate_judges_and_stores_nothing(server: TestServer, tracify: Source, stored: Stored) -> None:

@@ -151,10 +151,11 @@ def _read_item(item: Item, submission: Submission, source: Source) -> dict[str, 
     if parameters := _find_parameters(said):
         context["url_parameters"] = parameters
     unknown = item.unknown(KNOWN)
-    if event_type in PAID_TYPES and "revenue" in said:
+    misread = "revenue" if event_type in PAID_TYPES and "revenue" in said else ""
+    if misread:
         # Not a field of Tracify's, and the pipeline would take it for the amount.
         item.warnings.append("data.revenue is no field of this protocol, kept in context.unknown; amount counts")
-        unknown["revenue"] = said["revenue"]
+        unknown[misread] = said[misread]
     if unknown:
         context["unknown"] = unknown
     return {
@@ -163,7 +164,7 @@ def _read_item(item: Item, submission: Submission, source: Source) -> dict[str, 
         "identifiers": identifiers,
         "url": url,
         "referrer": next((text for name in REFERRERS if (text := data.cut_text(name, LONGEST_URL))), ""),
-        "properties": _make_properties(data, "revenue" if "revenue" in unknown else ""),
+        "properties": _make_properties(data, misread),
         "context": context,
         "business_key": _make_business_key(event_type, site, data),
     }
