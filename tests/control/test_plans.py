@@ -187,6 +187,9 @@ def test_a_schema_that_cannot_be_used_is_refused_with_what_and_where(schema: Any
         (DOUBLING, f"more than {MOST_SUBSCHEMAS:,} subschemas"),
         (nest(40), "deeper than 32"),
         ({"anyOf": [{"type": "string"}] * MOST_SUBSCHEMAS}, "more than"),
+        ({"items": {"anyOf": [{"type": "string"}] * (MOST_SUBSCHEMAS // 10)}}, "more than"),
+        ({"allOf": [{"pattern": f"x{n}"} for n in range(MOST_SUBSCHEMAS // 10)]}, "more than"),
+        ({"items": {"enum": [[n] for n in range(MOST_SUBSCHEMAS // 100)]}}, "more than"),
     ],
 )
 def test_a_schema_whose_time_has_no_bound_is_refused_at_once(schema: Any, words: str) -> None:
@@ -241,3 +244,33 @@ def test_an_entry_that_cannot_be_used_names_the_field(said: Any, field: str) -> 
     with pytest.raises(PlanError) as error:
         read_change(said, ["shop"], "entries[2].")
     assert error.value.field == (f"entries[2].{field}" if field != "entry" else "entries[2]")
+
+
+WORST = {
+    "patterns of a long text": (
+        {"properties": {"a": {"allOf": [{"not": {"pattern": f"{n}(x|y)*z"}} for n in range(160)]}}},
+        {"a": "xy" * 480_000},
+    ),
+    "patterns of many items": (
+        {"properties": {"a": {"items": {"anyOf": [*({"pattern": f"{n}z$"} for n in range(17)), {"type": "string"}]}}}},
+        {"a": ["abcdefg"] * 95_000},
+    ),
+    "types of many items": (
+        {"properties": {"a": {"items": {"anyOf": [*[{"type": "integer"}] * 190, {"type": "string"}]}}}},
+        {"a": ["a"] * 190_000},
+    ),
+    "lists compared with lists": (
+        {"properties": {"a": {"items": {"enum": [[n, n] for n in range(19)]}}}},
+        {"a": [[18, 18]] * 100_000},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORST)
+def test_the_worst_schema_that_can_be_set_checks_the_worst_event_in_a_bounded_time(case: str) -> None:
+    schema, properties = WORST[case]
+    compiled = compile_draft(schema)
+    event = make_event(properties=properties)
+    begun = time.process_time()
+    assert compiled.check(event) == []
+    assert time.process_time() - begun < 2

@@ -25,8 +25,11 @@ PROPERTIES = "event@properties"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 LONGEST_SCHEMA = 100_000
-# Subschemas, each counted as often as it is referred to: time is this times the values of an event.
+# Subschemas, each counted as often as it is referred to. What may be asked of each of a list's 100,000 items counts
+# ten times, and so does a pattern, which may be held against a text of a megabyte: so the worst schema takes the worst
+# event half a second, and common ones take a microsecond.
 MOST_SUBSCHEMAS = 2000
+REPEATED = 10
 DEEPEST = 32
 LONGEST_PATTERN = 500
 PATTERN_BYTES = 1_000_000
@@ -37,10 +40,8 @@ COMPILED_REMEMBERED = 512
 
 _MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SINGLE = (
-    *("items", "contains", "not", "if", "then", "else", "propertyNames", "contentSchema"),
-    *("additionalProperties", "unevaluatedItems", "unevaluatedProperties"),
-)
+_ONCE = ("not", "if", "then", "else", "contentSchema")
+_FOR_EACH = ("items", "contains", "propertyNames", "additionalProperties", "unevaluatedItems", "unevaluatedProperties")
 _ASSERTIONS = (
     *("type", "enum", "const", "required", "dependentRequired", "minProperties", "maxProperties", "$ref"),
     *(
@@ -56,7 +57,7 @@ _ASSERTIONS = (
     ),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 )
-_KNOWN = frozenset((*_MAPS, *_LISTS, *_SINGLE, *_ASSERTIONS))
+_KNOWN = frozenset((*_MAPS, *_LISTS, *_ONCE, *_FOR_EACH, *_ASSERTIONS))
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 _LIST_PLACE = re.compile(r"\[\d+\]")
 _UNUSABLE = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary")
@@ -171,7 +172,7 @@ def _compile_part(schema: Any, at: str, *, masked: bool = False) -> jsonschema_r
             'it says nothing that could be broken; a property is described as {"properties": {"price": {"type": "number"}}}',
             at,
         )
-    _Weighing(schema).weigh(schema, at, 0, frozenset())
+    _Weighing(schema).weigh(schema, at)
     try:
         return jsonschema_rs.Draft202012Validator(
             dict(schema),
@@ -197,25 +198,32 @@ def _word_schema_error(error: jsonschema_rs.ValidationError) -> str:
 
 
 class _Weighing:
-    """How many subschemas an event is checked against at most. PlanError for what cannot be bounded."""
+    """How much an event is checked against at most. PlanError for what cannot be bounded."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
-        self._weights: dict[str, int] = {}
+        self._weights: dict[tuple[str, int], int] = {}
 
-    def weigh(self, schema: Any, at: str, depth: int, opened: frozenset[str]) -> int:
+    def weigh(self, schema: Any, at: str, depth: int = 0, times: int = 1, opened: frozenset[str] = frozenset()) -> int:
+        """`times` is how often each part counts, `opened` are the references that led here."""
         if isinstance(schema, bool):
-            return 1
+            return times
         if not isinstance(schema, Mapping):
             raise PlanError("a schema must be an object, true or false", at)
         if depth > DEEPEST:
             raise PlanError(f"the schema is nested deeper than {DEEPEST} levels", at)
         self._check_keywords(schema, at, depth)
-        weight = 1 + sum(self.weigh(inner, place, depth + 1, opened) for inner, place in _list_subschemas(schema, at))
+        weight = times * (1 + REPEATED * (len(_list_patterns(schema)) + _count_compared(schema)))
+        for part in _list_subschemas(schema, at):
+            weight += self.weigh(part.schema, part.at, depth + 1, REPEATED if part.for_each else times, opened)
         if "$ref" in schema:
-            weight += self._follow(schema["$ref"], f"{at}.$ref", depth, opened)
+            weight += self._follow(schema["$ref"], f"{at}.$ref", depth, times, opened)
         if weight > MOST_SUBSCHEMAS:
-            raise PlanError(f"the schema holds more than {MOST_SUBSCHEMAS:,} subschemas, references counted", at)
+            raise PlanError(
+                f"the schema holds more than {MOST_SUBSCHEMAS:,} subschemas: each counts as often as it is referred to, "
+                f"and {REPEATED} times where it is for the items of a list, is a pattern, or a list to compare with",
+                at,
+            )
         return weight
 
     def _check_keywords(self, schema: Mapping[str, Any], at: str, depth: int) -> None:
@@ -224,22 +232,21 @@ class _Weighing:
                 raise PlanError(f'{name} cannot be used in a plan; refer to a part by {{"$ref": "#/$defs/…"}}', at)
         if depth and "$id" in schema:
             raise PlanError("only the whole schema may have an $id", f"{at}.$id")
-        by_pattern = schema.get("patternProperties")
-        patterns = [schema.get("pattern"), *(by_pattern if isinstance(by_pattern, Mapping) else ())]
-        for pattern in patterns:
-            if isinstance(pattern, str) and len(pattern) > LONGEST_PATTERN:
-                raise PlanError(f"a pattern has at most {LONGEST_PATTERN} characters", f"{at}.pattern")
+        if any(len(pattern) > LONGEST_PATTERN for pattern in _list_patterns(schema)):
+            raise PlanError(f"a pattern has at most {LONGEST_PATTERN} characters", f"{at}.pattern")
 
-    def _follow(self, reference: Any, at: str, depth: int, opened: frozenset[str]) -> int:
+    def _follow(self, reference: Any, at: str, depth: int, times: int, opened: frozenset[str]) -> int:
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
             raise PlanError(
                 'a reference must point into the schema itself, such as "#/$defs/item"; nothing is fetched', at
             )
         if reference in opened or reference == "#":
             raise PlanError(f"{reference[:100]} refers to itself, so that checking it would have no end", at)
-        if reference not in self._weights:
-            self._weights[reference] = self.weigh(self._find(reference, at), at, depth + 1, opened | {reference})
-        return self._weights[reference]
+        key = (reference, times)
+        if key not in self._weights:
+            found = self._find(reference, at)
+            self._weights[key] = self.weigh(found, at, depth + 1, times, opened | {reference})
+        return self._weights[key]
 
     def _find(self, reference: str, at: str) -> Any:
         place: Any = self._root
@@ -254,13 +261,35 @@ class _Weighing:
         return place
 
 
-def _list_subschemas(schema: Mapping[str, Any], at: str) -> Iterator[tuple[Any, str]]:
+class _Part(Struct, frozen=True):
+    """A schema within another; `for_each`: it is asked of every item of a list, or every name of a map."""
+
+    schema: Any
+    at: str
+    for_each: bool = False
+
+
+def _list_subschemas(schema: Mapping[str, Any], at: str) -> Iterator[_Part]:
     for keyword in _MAPS:
         inner = schema.get(keyword)
         if isinstance(inner, Mapping):
-            yield from ((each, f"{at}.{keyword}.{name}") for name, each in inner.items())
+            for_each = keyword == "patternProperties"
+            yield from (_Part(each, f"{at}.{keyword}.{name}", for_each) for name, each in inner.items())
     for keyword in _LISTS:
         listed = schema.get(keyword)
         if isinstance(listed, list):
-            yield from ((each, f"{at}.{keyword}[{number}]") for number, each in enumerate(listed))
-    yield from ((schema[keyword], f"{at}.{keyword}") for keyword in _SINGLE if keyword in schema)
+            yield from (_Part(each, f"{at}.{keyword}[{number}]") for number, each in enumerate(listed))
+    yield from (_Part(schema[keyword], f"{at}.{keyword}") for keyword in _ONCE if keyword in schema)
+    yield from (_Part(schema[keyword], f"{at}.{keyword}", True) for keyword in _FOR_EACH if keyword in schema)
+
+
+def _list_patterns(schema: Mapping[str, Any]) -> list[str]:
+    by_pattern = schema.get("patternProperties")
+    found = [schema.get("pattern"), *(by_pattern if isinstance(by_pattern, Mapping) else ())]
+    return [pattern for pattern in found if isinstance(pattern, str)]
+
+
+def _count_compared(schema: Mapping[str, Any]) -> int:
+    """Allowed lists and objects, which are compared one by one; texts and numbers are looked up."""
+    allowed = schema.get("enum")
+    return sum(isinstance(each, list | dict) for each in allowed) if isinstance(allowed, list) else 0
