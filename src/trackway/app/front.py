@@ -26,6 +26,7 @@ from trackway.app.health import Health
 from trackway.app.pipeline_process import make_adapters
 from trackway.app.replaying import Replaying
 from trackway.app.supervisor import find_store_url
+from trackway.app.unknown_paths import answer_unknown
 from trackway.clock import Clock, now_ms
 from trackway.collect.addresses import Proxies
 from trackway.collect.collector import Collector, read_path, remember_unsettled
@@ -114,7 +115,8 @@ class Front:
             *make_api_routes(),
             *make_dashboard_routes(),
         ]
-        self.pages = Starlette(routes=routes, lifespan=self._lifespan)
+        unknown = {404: answer_unknown, 405: answer_unknown}
+        self.pages = Starlette(routes=routes, exception_handlers=unknown, lifespan=self._lifespan)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         collector = self._collector
