@@ -161,3 +161,18 @@ def test_a_command_that_makes_no_sense_says_what_to_do(
 ) -> None:
     with pytest.raises(AssertionError, match=says):
         server.run_cli("replay", *arguments)
+
+
+def test_an_event_that_would_not_be_made_any_more_is_named_and_left(server: TestServer) -> None:
+    made = server.add_source(f"Cars {time.time_ns()}", "orbee", "web")
+    aid, _, tid = next(iter(made["credentials"].values())).partition("/")
+    event = {"action": "view", "object": "vehicle", "vendor": "Dealer", "product": "site", "instance_id": "i-1"}
+    assert server.post(f"/collect/{aid}/{tid}/event", event).status == 204
+    server.wait_until_settled()
+    [stored] = server.api("events", source=made["id"])["items"]
+    server.run_cli("sources", "set", made["id"], "vendors=Somebody else")
+    said = server.run_cli("replay", "--from", LONG_AGO, "--apply", "--source", made["id"])
+    assert "0 events as they are stored, 0 different, 0 new, 1 gone" in said
+    assert f"gone     {stored['event_id']}: " in said
+    assert "1 events that are different or gone were left as they are" in said
+    assert server.api(f"events/{stored['event_id']}")["outcome"] == "stored"

@@ -186,11 +186,7 @@ class LogComparison:
         return replace(parsed, items=[new if i in submission.refused else old for i, (old, new) in enumerate(pairs)])
 
     def _compare_cases(self, workspace: str, cases: Sequence[Case], difference: Difference) -> None:
-        ids = {
-            make_event_id(case.submission.submission_id, index)
-            for case in cases
-            for index in {*case.submission.indexes, *case.submission.refused}
-        }
+        ids = {make_event_id(case.submission.submission_id, index) for case in cases for index in list_places(case)}
         asked = {"workspace": workspace, "ids": sorted(ids)}
         moments = [case.submission.received_at for case in cases]
         span = {"first_ms": min(moments), "last_ms": max(moments)}
@@ -211,9 +207,7 @@ class LogComparison:
     ) -> None:
         new: list[int] = []
         submission = case.submission
-        # What a replay did not take is looked at where it was sent first.
-        refused = () if submission.replay else submission.refused
-        for index in sorted({*submission.indexes, *refused}):
+        for index in list_places(case):
             event_id = make_event_id(submission.submission_id, index)
             event, row, outcome = case.events.get(index), stored.get(event_id), told.get(event_id)
             if row is not None and (row["log_segment"], row["log_record"]) != (case.place.segment, case.place.ordinal):
@@ -230,7 +224,7 @@ class LogComparison:
                 difference.not_stored[outcome["reason"]] += 1
             elif find_held(self._state, submission.workspace, event_id) is not None:
                 difference.held += 1
-            elif event is not None and (outcome is not None or index in refused):
+            elif event is not None and (outcome is not None or index not in submission.indexes):
                 new.append(index)
                 difference.new_types[event.event_type] += 1
             else:
@@ -257,6 +251,14 @@ class LogComparison:
         for name in changed:
             old, new = (show_value(getattr(each, name)) for each in (before, now))
             difference.note_change(event.protocol, name, Change(event.event_id, old, new))
+
+
+def list_places(case: Case) -> list[int]:
+    """Where events were or are. What a replay did not take is looked at where it was sent first."""
+    submission = case.submission
+    if submission.replay:
+        return submission.indexes
+    return sorted({*submission.indexes, *submission.refused, *case.events})
 
 
 def hide_both(event: Event, rules: Mapping[str, str]) -> Event:

@@ -5,7 +5,7 @@ would have had. Whoever asks twice, or again after a crash, appends it twice; so
 its events are there under another place of the log. Batches without a replay pay nothing for this.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from trackway.control.database import State
 from trackway.control.tables import DEAD_LETTERS
 from trackway.event import Event, LogPlace, Submission
 from trackway.ids import make_event_id, read_event_index
+from trackway.pipeline.adapters import find_missing
 from trackway.pipeline.letters import write_places
 from trackway.profiles.held import find_held
 from trackway.store.client import EventStore
@@ -26,7 +27,7 @@ IDS_AT_ONCE = 1000
 class Replays(Struct):
     """Of one batch: the submissions that are replays, and where events stand that they bring once more.
 
-    `failed` are events that an attempt before this one has made dead letters again.
+    `failed` are events that became dead letters again, now or in an attempt before this one.
     """
 
     submissions: list[Submission] = field(default_factory=list)
@@ -69,9 +70,17 @@ def _find_left(row: Row[Any], submission: Submission) -> set[int]:
     return set(range(submission.events + len(submission.refused)))
 
 
-def find_replays(submissions: Iterable[Submission], store: EventStore, state: State, now: int) -> Replays:
+def find_replays(
+    arrivals: Iterable[tuple[Submission, Sequence[Event]]], store: EventStore, state: State, now: int
+) -> Replays:
     """What a batch replays, and what is known of it. StoreUnavailable when the store does not answer."""
-    replayed = [submission for submission in submissions if submission.replay]
+    replays = [(submission, events) for submission, events in arrivals if submission.replay]
+    replayed = [submission for submission, _ in replays]
+    failed = {
+        make_event_id(submission.submission_id, index)
+        for submission, events in replays
+        for index in find_missing(events, submission)
+    }
     ids = [make_event_id(each.submission_id, index) for each in replayed for index in each.indexes]
     known: dict[str, set[LogPlace]] = {}
     for start in range(0, len(ids), IDS_AT_ONCE):
@@ -79,7 +88,7 @@ def find_replays(submissions: Iterable[Submission], store: EventStore, state: St
             known.setdefault(event_id, set()).add(place)
     for submission in replayed:
         _add_held(submission, state, known)
-    return Replays(replayed, known, now)
+    return Replays(replayed, known, now, failed)
 
 
 def _add_held(submission: Submission, state: State, known: dict[str, set[LogPlace]]) -> None:

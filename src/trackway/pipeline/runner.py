@@ -226,7 +226,7 @@ class Pipeline:
         events = [event for arrival in arrivals for event in arrival.events]
         firsts = Firsts(self._keys, events, self._window_start())
         work = Work([], burial.outcomes, account, firsts, *self._open_people(events))
-        replayed = (arrival.submission for arrival in arrivals)
+        replayed = ((arrival.submission, arrival.events) for arrival in arrivals)
         work.replays = find_replays(replayed, self._store, self._state, self._stamp())
         for arrival in arrivals:
             self._process_arrival(arrival, work)
