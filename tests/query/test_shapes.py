@@ -1,5 +1,6 @@
 """What an inferred schema says: everything it was shown keeps it, whatever that was, and it says no more than it can know."""
 
+import json
 from typing import Any
 
 import jsonschema_rs
@@ -27,14 +28,21 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 FORMATTED = st.sampled_from(
     ["2026-01-31", "2026-01-31T10:00:00Z", "joe@example.com", "https://example.com/a", "a:b", ""]
 )
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS | FORMATTED
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+    | FORMATTED
+)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4), max_leaves=12
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.dictionaries(st.sampled_from("abc") | TEXTS, VALUES, max_size=5), min_size=1, max_size=60))
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from("abc") | TEXTS, VALUES, max_size=5), min_size=1, max_size=12))
 def test_every_event_keeps_the_schema_that_was_inferred_from_it(events: list[dict[str, Any]]) -> None:
     schema = infer(*events)
     check_schema(schema)
@@ -83,11 +91,28 @@ def test_a_format_is_one_that_all_texts_keep(value: str, format: str) -> None:
     assert "format" not in infer(*[{"x": value}] * 6, {"x": "something else"})["properties"]["x"]
 
 
-def test_an_object_with_names_without_end_is_a_map_and_memory_has_a_bound() -> None:
+def test_an_object_with_names_without_end_is_a_map() -> None:
     shape = shape_of(*[{"by_id": {f"id{n}-{i}": 1 for i in range(10)}} for n in range(30)])
     assert "properties" not in make_schema(shape)["properties"]["by_id"]
-    wide = shape_of(*[{f"n{n}": {f"m{i}": 1 for i in range(MOST_NAMES)}} for n in range(MOST_NAMES)])
-    assert len(list(list_places(wide))) <= MOST_PLACES
+
+
+WIDE = {
+    "objects": {f"n{n}": {f"m{i}": 1 for i in range(MOST_NAMES)} for n in range(MOST_NAMES)},
+    "lists": {"items": [{f"n{n}": [{f"m{i}": 1 for i in range(MOST_NAMES)}]} for n in range(MOST_NAMES)]},
+    "long names": {f"{n}" + "x" * 98: {"y" * 101: 1} for n in range(MOST_NAMES)},
+    "names that grow when written": {
+        "\x01" * 90 + str(n): {f"{i}" + "\x01" * 90: None for i in range(9)} for n in range(90)
+    },
+    "many levels": json.loads('{"a":' * 60 + "1" + "}" * 60),
+    "many lists": json.loads('{"a":' + "[" * 60 + "1" + "]" * 60 + "}"),
+}
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_whatever_was_sent_what_is_inferred_has_a_bound_and_can_be_set(kind: str) -> None:
+    shape = shape_of(*[WIDE[kind]] * 3)
+    assert len(list(list_places(shape))) <= MOST_PLACES
+    check_schema(make_schema(shape, enums=False))
 
 
 def test_of_what_rules_hide_nothing_is_said() -> None:

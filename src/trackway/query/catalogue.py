@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from trackway.control.database import State
 from trackway.control.pii import list_findings, read_pii_rules
-from trackway.control.plan_schemas import DIALECT
+from trackway.control.plan_schemas import DIALECT, LONGEST_SCHEMA
 from trackway.control.plans import list_entries
 from trackway.query.answers import format_moment
 from trackway.query.compiler import SETTINGS, Filter, compile_query, run_query
@@ -181,4 +181,6 @@ def infer_plan(
 def _infer_entry(each: Sampled, source: str, days: int, hidden: frozenset[str]) -> dict[str, Any]:
     basis = f"Inferred from {each.shape.seen:,} of {each.row['events']:,} events of the last {days} days"
     schema = {"$schema": DIALECT, "$comment": basis, **make_schema(each.shape, hidden)}
+    if len(msgspec.json.encode(schema)) > LONGEST_SCHEMA:
+        schema |= make_schema(each.shape, hidden, enums=False)
     return {"event_type": each.event_type, "source": source, "mode": "observe", "schema": schema}

@@ -9,13 +9,19 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 from msgspec import Struct
 
 from trackway.control.personal_values import find_personal
+from trackway.control.plan_schemas import REPEATED
 
 # An object with more names than these is a map, whose names are values.
 MOST_NAMES = 100
+# Names longer than these are values, too. So what is inferred is never larger than what may be set.
+LONGEST_NAME = 100
 MOST_PLACES = 400
+MOST_WEIGHT = 1500
+MOST_NAME_BYTES = 25_000
 MOST_LEVELS = 12
 # A list of allowed values needs few values, each seen often.
 MOST_ALLOWED = 12
@@ -37,21 +43,29 @@ _FORMATS = {
 
 
 class Places:
-    """How many places of one event type are remembered; names come from senders, so there is a bound."""
+    """How many places of one event type are remembered; names come from senders, so there is a bound.
 
-    def __init__(self, most: int = MOST_PLACES) -> None:
-        self.left = most
+    A place within a list weighs more, as it does in a schema.
+    """
 
-    def take(self) -> bool:
-        self.left -= 1
-        return self.left >= 0
+    def __init__(self) -> None:
+        self._left, self._weight_left, self._bytes_left = MOST_PLACES, MOST_WEIGHT, MOST_NAME_BYTES
+
+    def take(self, weight: int, name: str = "") -> bool:
+        size = len(msgspec.json.encode(name))
+        if self._left < 1 or self._weight_left < weight or self._bytes_left < size:
+            return False
+        self._left -= 1
+        self._weight_left -= weight
+        self._bytes_left -= size
+        return True
 
 
 class Shape:
     """All values that were seen in one place. Times are milliseconds since 1970."""
 
-    def __init__(self, places: Places, level: int = 0) -> None:
-        self._places, self._level = places, level
+    def __init__(self, places: Places, level: int = 0, weight: int = 1) -> None:
+        self._places, self._level, self._weight = places, level, weight
         self.seen = 0
         self.types: Counter[str] = Counter()
         self.names: dict[str, Shape] | None = {}
@@ -84,14 +98,14 @@ class Shape:
                 if len(self.names) >= MOST_NAMES:
                     self.names = None
                     return
-                if self._level >= MOST_LEVELS or not self._places.take():
+                if self._level >= MOST_LEVELS or len(name) > LONGEST_NAME or not self._places.take(self._weight, name):
                     continue
-                shape = self.names[name] = Shape(self._places, self._level + 1)
+                shape = self.names[name] = Shape(self._places, self._level + 1, self._weight)
             shape.add(inner, at_ms)
 
     def _add_items(self, value: list[Any], at_ms: int) -> None:
-        if self.items is None and self._level < MOST_LEVELS and self._places.take():
-            self.items = Shape(self._places, self._level + 1)
+        if self.items is None and self._level < MOST_LEVELS and self._places.take(REPEATED):
+            self.items = Shape(self._places, self._level + 1, REPEATED)
         if self.items is not None:
             for item in value:
                 self.items.add(item, at_ms)
@@ -145,7 +159,9 @@ def _keeps_format(name: str, value: str) -> bool:
         return False
 
 
-def make_schema(shape: Shape, hidden: Collection[str] = (), path: str = "properties") -> dict[str, Any]:
+def make_schema(
+    shape: Shape, hidden: Collection[str] = (), path: str = "properties", *, enums: bool = True
+) -> dict[str, Any]:
     """A JSON Schema that every value of the shape keeps. Of `hidden` places it says nothing: rules change what they hold.
 
     What was always there is required; further names are allowed.
@@ -158,14 +174,15 @@ def make_schema(shape: Shape, hidden: Collection[str] = (), path: str = "propert
     schema: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
     if shape.format:
         schema["format"] = shape.format
-    elif shape.allowed and set(types) <= {"string", "null"}:
+    elif enums and shape.allowed and set(types) <= {"string", "null"}:
         schema["enum"] = [*shape.allowed, *([None] if "null" in types else [])]
     if shape.items is not None:
-        items = make_schema(shape.items, hidden, path)
+        items = make_schema(shape.items, hidden, path, enums=enums)
         schema |= {"items": items} if items else {}
     if shape.names:
         schema["properties"] = {
-            name: make_schema(inner, hidden, f"{path}.{name}") for name, inner in sorted(shape.names.items())
+            name: make_schema(inner, hidden, f"{path}.{name}", enums=enums)
+            for name, inner in sorted(shape.names.items())
         }
         always = [
             name
