@@ -185,3 +185,15 @@ def test_a_key_in_the_body_of_the_seeds_kind_is_seen_on_the_diagnostics(server: 
     [item] = [s for s in server.api("sources", workspace="test")["items"] if s["id"] == source["id"]]
     assert [(k["dedupe_key"], k["swallowed"]) for k in item["swallowing_keys"]] == [("pageview-pricing-page", 2)]
     assert all(s["swallowing_keys"] == [] for s in server.api("sources")["items"] if s["id"] == source["id"])
+
+
+def test_only_a_secret_key_may_ask_how_somebody_stands(server: TestServer) -> None:
+    page = server.add_source("asking page", protocol="pact", channel="web")
+    trial = server.add_source("asking trial", protocol="pact", environment="test")
+    asked = {"contact_id": "c-asked", "channel": "email"}
+    refused = server.post("/v1/consent/check", asked, page["credentials"]["api_key"])
+    assert (refused.status, set(refused.json)) == (403, {"detail"})
+    assert "secret" in refused.json["detail"]
+    answer = server.post("/v1/consent/check", asked, trial["credentials"]["api_key"])
+    assert (answer.status, answer.json["allowed"], answer.json["state"]) == (200, False, "unknown")
+    assert server.post("/v1/consent/check", asked, "pact_live_" + "0" * 32).status == 401
