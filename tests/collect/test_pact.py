@@ -153,9 +153,10 @@ def test_a_test_key_is_told_by_its_look_and_sends_to_the_test_space_only(server:
     assert trial["id"] not in json.dumps(server.api("books"))
     assert [s["id"] for s in server.api("sources", workspace="test")["items"]] == [trial["id"]]
     looked_up = server.api("profiles/lookup", kind="contact_id", value="c-test")
-    assert looked_up["profile_id"] != server.api(
-        "profiles/lookup", workspace="test", kind="contact_id", value="c-test"
-    )["profile_id"]
+    assert (
+        looked_up["profile_id"]
+        != server.api("profiles/lookup", workspace="test", kind="contact_id", value="c-test")["profile_id"]
+    )
 
 
 def test_a_page_cannot_pass_for_the_back_end(server: TestServer, stored: Stored) -> None:
@@ -171,7 +172,9 @@ def test_a_page_cannot_pass_for_the_back_end(server: TestServer, stored: Stored)
     )
     assert (elsewhere.status, set(elsewhere.json)) == (403, {"detail"})
     by_beacon = server.post(
-        f"/v1/tracking/events?api_key={page['credentials']['api_key']}", sent, headers={"origin": "https://acme.example"}
+        f"/v1/tracking/events?api_key={page['credentials']['api_key']}",
+        sent,
+        headers={"origin": "https://acme.example"},
     )
     assert by_beacon.status == 202
 
