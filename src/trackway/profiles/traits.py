@@ -114,8 +114,8 @@ def read_register(value: Any, evidence: Evidence) -> Register | None:
 
 
 def _read_once(value: Any, evidence: Evidence) -> Register | None:
-    """A list or nothing cannot be said once: lists unite, and nothing is no value."""
-    if value is None or isinstance(value, list) or len(_encode(value)) > LONGEST_VALUE:
+    """A list is one value here: there is nothing that it could unite with."""
+    if value is None or len(_encode(value)) > LONGEST_VALUE:
         return None
     return Register(first=Said(value, evidence))
 
