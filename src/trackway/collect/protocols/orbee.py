@@ -163,9 +163,10 @@ def refuse_event(rejection: Rejection, source: Source | None, request: Request |
     if rejection.reason in (Reason.UNKNOWN_KEY, Reason.MISSING_KEY):
         rejection = msgspec.structs.replace(rejection, message=NO_TRACKER)
     strict = source is not None and source.settings.get("strict") == "yes"
-    if not strict and rejection.status < 500 and rejection.status != 405:
+    again = rejection.status >= 500 or rejection.reason is Reason.RATE_LIMITED
+    if not strict and not again and rejection.reason is not Reason.METHOD_NOT_ALLOWED:
         return _answer(source, f"dropped; {_word_reason(rejection)}")
-    fate = "retry" if rejection.status >= 500 else "dropped"
+    fate = "retry" if again else "dropped"
     said = {"reason": rejection.reason.value, "field": rejection.field, "message": rejection.message}
     # Who may not use a tracker is told what somebody is told who names none.
     status = 404 if rejection.reason is Reason.SOURCE_DISABLED else rejection.status
