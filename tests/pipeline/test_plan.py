@@ -117,3 +117,19 @@ def test_a_surplus_property_counts_under_the_object_around_it(make_event, make_d
     assert marked.plan_errors.startswith("properties.b: Additional properties are not allowed")
     write(state, watch)
     assert [row[1:3] for row in read_counts(state)] == [("properties", "additionalProperties")]
+
+
+def test_counts_hold_no_name_that_looks_personal(make_event, make_desk, state: State) -> None:
+    watch = PlanWatch()
+    schema = {"properties": {"by": {"additionalProperties": {"type": "string"}}}, "additionalProperties": False}
+    desk = make_desk(plan=make_plan("observe", schema), watch=watch)
+    check_plan(make_event(event_type="purchase", properties={"joe@example.com": 1}), desk)
+    check_plan(make_event(event_type="purchase", properties={"by": {"jane@example.com": 1}}), desk)
+    marking = make_desk(plan=make_plan("mark", schema), watch=PlanWatch())
+    marked = check_plan(make_event(event_type="purchase", properties={"by": {"jane@example.com": 1}}), marking)
+    assert marked.plan_errors == "elsewhere: a name looks like personal data and is not told"
+    write(state, watch)
+    with state.read() as connection:
+        rows = [tuple(row) for row in connection.execute(select(PLAN_VIOLATIONS))]
+    assert len(rows) == 2
+    assert "@" not in repr(rows)

@@ -30,6 +30,7 @@ PLACES = {
 REMAINS = (
     "tombstones: keyed digests of the identifiers, so that what was sent before does not come back",
     "one row per removed event in the books: event id, source, type, time of receipt, place in the log; no personal data",
+    "counts of what events break of the tracking plan, with the id of the last such event; no personal data",
     "digests of dedupe keys, order and conversion ids in the key index, so that a repeat is not counted twice",
     "withdrawals of consent, by keyed digest, so that whoever objected is not tracked again",
     "this request, with a salted hash in the place of the identifier",
