@@ -303,6 +303,17 @@ def test_what_is_left_when_it_closes_without_a_spool_is_counted_and_said(
     check_books(client)
 
 
+def test_closing_does_not_wait_for_what_the_server_put_off_until_later(
+    make_client: MakeClient, receiver: Receiver
+) -> None:
+    receiver.answers = [Said(429, "", {"Retry-After": "600"})]
+    client = make_client()
+    client.track("t")
+    began = time.monotonic()
+    assert client.close(20) is False
+    assert time.monotonic() - began < 10
+
+
 def fill(client: Client, count: int) -> None:
     for number in range(count):
         client.track("t", properties={"number": number, "filling": "x" * 900})

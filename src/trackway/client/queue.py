@@ -18,6 +18,8 @@ from trackway.client.spool import Spool
 LOG = logging.getLogger("trackway.client")
 MOST_SEGMENT_BYTES = 8 << 20
 DISK_PAUSE_S = 5.0
+# A file of each of a thousand processes that crashed must not take all descriptors of the program.
+MOST_FILES = 50
 
 WhenFull = Literal["drop_oldest", "raise", "wait"]
 Fsync = Literal["always", "everysec", "no"]
@@ -39,7 +41,7 @@ Mark = list[tuple[Segment, int]]
 
 
 class Queue:
-    """`changed` is its lock; it is notified when the first event comes, when `flush_at` wait, and at each settling."""
+    """`changed` is its lock; it is notified when there is something to do for the sender, and at each settling."""
 
     def __init__(self, spool: Spool | None, most_bytes: int, when_full: WhenFull, fsync: Fsync, flush_at: int) -> None:
         self.spool = spool
@@ -60,8 +62,7 @@ class Queue:
         self._segments: deque[Segment] = deque()
         self._writing: Segment | None = None
         self._in_use: list[Segment] = []
-        self._bytes = 0
-        self._unsynced: Segment | None = None
+        self._unsynced: list[Segment] = []
         self._disk_pause_until = 0.0
 
     def leave_to_parent(self) -> None:
@@ -79,27 +80,26 @@ class Queue:
             segment = self._add_to_segment(line)
             self.counts.tracked += 1
             self.waiting += 1
-            if self._fsync == "always":
-                self._sync(segment)
-            else:
-                self._unsynced = segment
+            is_news = self.waiting in (1, self._flush_at)
             if self.waiting == 1:
                 self.since = time.monotonic()
-                self.changed.notify_all()
-            elif self.waiting == self._flush_at:
+            if self._fsync == "always":
+                self._sync(segment)
+            elif self._fsync == "everysec" and segment not in self._unsynced:
+                self._unsynced.append(segment)
+                is_news = True
+            if is_news:
                 self.changed.notify_all()
 
     def _add_to_segment(self, line: bytes) -> Segment:
         segment = self._writing
         if segment is None or segment.size >= self._segment_bytes or self._may_return_to_disk(segment):
             segment = self._open_segment()
-        before = segment.size
         try:
             segment.add(line)
         except OSError as error:
-            segment, before = self._leave_disk(error), 0
+            segment = self._leave_disk(error)
             segment.add(line)
-        self._bytes += segment.size - before
         return segment
 
     def _open_segment(self) -> Segment:
@@ -125,7 +125,6 @@ class Queue:
         if isinstance(segment, FileSegment):
             self._disk_pause_until = 0.0
         self._segments.append(segment)
-        self._bytes += segment.size
         self._writing = segment
         return segment
 
@@ -137,18 +136,21 @@ class Queue:
 
     def _remove(self, segment: Segment) -> None:
         self._segments.remove(segment)
-        self._bytes -= segment.size
         segment.delete()
 
+    def _count_bytes(self) -> int:
+        """Added up each time, of copies as in all that follows: a signal handler may track in between."""
+        return sum([segment.size for segment in list(self._segments)])
+
     def _make_room(self, more: int) -> None:
-        while self._bytes + more > self._most_bytes:
-            free = next((s for s in self._segments if s not in self._in_use), None)
+        while self._count_bytes() + more > self._most_bytes:
+            free = next((s for s in list(self._segments) if s not in self._in_use), None)
             if free is not None and free is self._writing:
                 self._retire()
                 if free.gone:
                     continue
             if self._when_full == "raise":
-                raise QueueFull(f"{self.waiting} events wait to be sent, {self._bytes} bytes; try again later")
+                raise QueueFull(f"{self.waiting} events wait to be sent, {self._count_bytes()} bytes; try again later")
             if self._when_full == "wait":
                 self.changed.wait()
             elif free is None:
@@ -167,7 +169,7 @@ class Queue:
         """The oldest events. They stay until `settle`, or until `release` and a later `take`."""
         while True:
             with self.changed:
-                segment = next((s for s in self._segments if s.waiting), None)
+                segment = next((s for s in list(self._segments) if s.waiting), None)
                 if segment is None:
                     return None
                 self._in_use.append(segment)
@@ -218,38 +220,38 @@ class Queue:
         if self.spool is None:
             return False
         adopted: list[Segment] = []
-        room = self._most_bytes // 2 - self._bytes
-        for segment in self.spool.adopt():
+        room = self._most_bytes // 2 - self._count_bytes()
+        files = self.spool.adopt()
+        while may_go_on := room > 0 and len(self._segments) + len(adopted) < MOST_FILES:
+            segment = next(files, None)
+            if segment is None:
+                break
             adopted.append(segment)
             room -= segment.size
-            if room < 0:
-                break
         if not adopted:
-            return False
+            return not may_go_on
         LOG.info("%d events of ended processes are sent", sum(segment.waiting for segment in adopted))
         with self.changed:
             self._segments.extendleft(reversed(adopted))
-            self._bytes += sum(segment.size for segment in adopted)
             count = sum(segment.waiting for segment in adopted)
             self.counts.adopted += count
             self.waiting += count
             self.changed.notify_all()
-        return room < 0
+        return not may_go_on
 
     def needs_sync(self) -> bool:
-        return self._fsync == "everysec" and self._unsynced is not None
+        return bool(self._unsynced)
 
     def sync(self) -> None:
         """Brings what was added to the disk, while other threads go on adding."""
         with self.changed:
-            segment, self._unsynced = self._unsynced, None
-            if segment is None or segment.gone or self._fsync == "no":
-                return
-            self._in_use.append(segment)
-        try:
+            segments = [segment for segment in self._unsynced if not segment.gone]
+            self._unsynced.clear()
+            self._in_use += segments
+        for segment in segments:
             self._sync(segment)
-        finally:
-            with self.changed:
+        with self.changed:
+            for segment in segments:
                 self._let_go(segment)
 
     def _sync(self, segment: Segment) -> None:
@@ -261,7 +263,7 @@ class Queue:
     def mark(self) -> Mark:
         """What waits now."""
         with self.changed:
-            return [(segment, segment.end) for segment in self._segments if segment.waiting]
+            return [(segment, segment.end) for segment in list(self._segments) if segment.waiting]
 
     def is_settled(self, mark: Mark) -> bool:
         """Whether nothing of it waits any more: sent, rejected or dropped."""
@@ -287,5 +289,4 @@ class Queue:
             self.counts.dropped += segment.waiting
             self.waiting -= segment.waiting
         self._segments.remove(segment)
-        self._bytes -= segment.size
         segment.close()

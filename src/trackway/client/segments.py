@@ -23,7 +23,8 @@ except ImportError:  # Windows: there are queues in memory only.
     fcntl = None  # type: ignore[assignment]
 
 SUFFIX = ".events"
-MAGIC = b"trackway-spool 1 "
+FAMILY = b"trackway-spool "
+MAGIC = FAMILY + b"1 "
 HEAD_BYTES = len(MAGIC) + 20 + 1
 READ_BYTES = 1 << 18
 
@@ -214,7 +215,11 @@ def adopt_segment(path: Path) -> FileSegment | None:
         os.close(descriptor)
         return None
     end = os.fstat(descriptor).st_size
-    segment = FileSegment(path, descriptor, _read_position(descriptor, end), end, 0)
+    head = os.pread(descriptor, HEAD_BYTES, 0)
+    if head.startswith(FAMILY) and not head.startswith(MAGIC):
+        os.close(descriptor)
+        raise OSError(errno.ENOTSUP, "another version of the client made it; that version sends it", str(path))
+    segment = FileSegment(path, descriptor, _read_position(head, end), end, 0)
     everything = segment.read(end, end, end)
     segment.waiting = len(everything.lines) + everything.damaged
     if segment.waiting:
@@ -244,9 +249,8 @@ def _lock(descriptor: int) -> bool:
     return os.fstat(descriptor).st_nlink > 0
 
 
-def _read_position(descriptor: int, end: int) -> int:
+def _read_position(head: bytes, end: int) -> int:
     """A head that is damaged means that everything is sent again."""
-    head = os.pread(descriptor, HEAD_BYTES, 0)
     digits = head[len(MAGIC) : HEAD_BYTES - 1]
     position = int(digits) if head.startswith(MAGIC) and digits.isdigit() else HEAD_BYTES
     return position if HEAD_BYTES <= position <= end else min(HEAD_BYTES, end)

@@ -112,7 +112,8 @@ class Sender:
         def comes_true(claim: Callable[[], bool]) -> bool:
             while not claim():
                 left = deadline - time.monotonic()
-                if left <= 0 or not self.runs or self.failed_calls > most_failures:
+                is_put_off = self._told_by_server and self._not_before >= deadline
+                if left <= 0 or is_put_off or not self.runs or self.failed_calls > most_failures:
                     return False
                 self._queue.changed.wait(min(left, 1.0))
             return True
