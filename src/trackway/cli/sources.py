@@ -5,10 +5,13 @@ from pathlib import Path
 import click
 import msgspec
 
+from trackway.app.folder import Folder
 from trackway.cli.options import data_option, json_option, open_state
+from trackway.collect.protocols import show_example
 from trackway.control.source_changes import change_source
 from trackway.control.sources import CREDENTIAL_FORMS, SourceError, add_source, list_keys, list_sources, set_enabled
 from trackway.control.workspaces import FIRST_WORKSPACE, IP_MODES, list_workspaces, set_ip_mode
+from trackway.dashboard.first_steps import make_curl
 from trackway.event import CHANNELS
 
 LONGEST_SHOWN = 60
@@ -58,8 +61,12 @@ def add(
     click.echo(f"source {source.id} ({source.protocol}, {source.channel}) added")
     for field, value in added.credentials.items():
         click.echo(f"  {field}: {value}")
-    if channel not in ("web", "mobile"):
+    if added.secret:
         click.echo("The key is shown once; only its digest is kept.")
+    running = Folder(data).read_server()
+    key = next(iter(added.credentials.values()))
+    curl = make_curl(running.url if running else "http://HOST:8000", show_example(source, key))
+    click.echo(f"A first event:\n  {curl}")
 
 
 @sources.command("list")

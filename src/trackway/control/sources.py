@@ -58,6 +58,10 @@ class CredentialForm(Struct, frozen=True):
     def name_field(self, trusted: bool) -> str:
         return self.field if trusted else self.public_field or self.field
 
+    def hides(self, trusted: bool) -> bool:
+        """Is the key a secret, readable once only?"""
+        return trusted and self.of_source is None
+
     def trusts(self, channel: str) -> bool:
         return self.trusted == "always" or (self.trusted == "back_end" and channel not in PUBLIC_CHANNELS)
 
@@ -139,10 +143,11 @@ DIALECT_SETTINGS: dict[str, tuple[str, ...]] = {
 
 
 class AddedSource(Struct, frozen=True):
-    """`credentials` are readable here only: of a secret key nothing but its digest is kept."""
+    """Where the key is `secret`, `credentials` are readable here only: nothing but its digest is kept."""
 
     source: Source
     credentials: dict[str, str]
+    secret: bool
 
 
 class SourceKey(Struct, frozen=True):
@@ -239,7 +244,7 @@ def add_source(
             f"there is already a source named {name!r}, or with the id {source_id!r}, or with the same {form.field}"
         ) from None
     source = Source(id=source_id, workspace=workspace, name=name, protocol=protocol, channel=channel, settings=kept)
-    return AddedSource(source, {form.name_field(trusted): key})
+    return AddedSource(source, {form.name_field(trusted): key}, form.hides(trusted))
 
 
 def issue_key(state: State, source_id: str) -> str:
@@ -277,7 +282,7 @@ def revoke_key(state: State, key: str) -> None:
 
 
 def make_credential(key: str, source_id: str, form: CredentialForm, trusted: bool) -> dict[str, Any]:
-    secret = trusted and form.of_source is None
+    secret = form.hides(trusted)
     return {
         "digest": digest_key(key),
         "source": source_id,

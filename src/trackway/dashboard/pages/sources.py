@@ -5,7 +5,6 @@ from typing import Any
 
 from trackway.control.sources import (
     CREDENTIAL_FORMS,
-    PUBLIC_CHANNELS,
     SourceError,
     SourceKey,
     add_source,
@@ -65,7 +64,7 @@ def add_from_form(question: Question, form: Mapping[str, str]) -> Mapping[str, A
     return {
         "added": added.source,
         "credentials": added.credentials,
-        "public": added.source.channel in PUBLIC_CHANNELS,
+        "secret": added.secret,
         "snippet_tag": make_snippet(question.site, added.source, key),
         "curl": make_curl(question.site, desk.show_example(added.source, key)),
     }
