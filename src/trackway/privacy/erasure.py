@@ -355,7 +355,7 @@ class _Look:
             sent = content.submission
             said = [content.body, f"{content.field} {content.message} {content.items}".encode()]
             if sent is not None:
-                said += [sent.body, self._reading.unpack(sent), f"{sent.path}?{sent.query}".encode()]
+                said += [sent.body, self._reading.unpack(sent), f"{sent.path}?{sent.query} {sent.headers}".encode()]
             return any(map(self._all.stand_in, said))
         events = self._reading.parse(content)
         if events is None:
