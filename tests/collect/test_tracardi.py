@@ -5,7 +5,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.collect.tracardi_client import JSON, SYSTEM, Source, Stored, add_source, find_traits, make_session, track
+from tests.collect.tracardi_client import (
+    JSON,
+    SYSTEM,
+    Source,
+    Stored,
+    add_source,
+    find_traits,
+    make_session,
+    track,
+    wait_for,
+)
 
 from trackway.collect.protocols.tracardi import TRACARDI
 from trackway.event import Source as RegisteredSource
@@ -383,6 +393,22 @@ def test_a_source_must_fit_the_endpoint(server: TestServer, bridge: str, refused
 
     assert {answer.status for answer in answers} == {401}
     assert all(isinstance(answer.json["detail"], str) for answer in answers)
+
+
+def test_what_a_wrong_endpoint_refused_can_be_replayed_with_its_people(server: TestServer, stored: Stored) -> None:
+    source = add_source(server, bridge="webhook")
+    session = make_session()
+    assert track(server, source, "page-view", session={"id": session}).status == 401
+    server.run_cli("sources", "set", source["id"], "bridge=rest")
+    wait_for(lambda: track(server, source, "search").status == 200)
+    wait_for(lambda: len(server.api("rejections", source=source["id"])["items"]) > 0)
+
+    asked = {"source": source["id"], "apply": True}
+    assert server.post("/api/v1/rejections/replay", asked, server.admin_token).status == 200
+    wait_for(lambda: any(event["event_type"] == "page-view" for event in stored(source)))
+    [event] = [event for event in stored(source) if event["event_type"] == "page-view"]
+    assert event["session_id"] == session
+    assert event["profile_id"] == track(server, source, "page-view", session={"id": session}).json["profile"]["id"]
 
 
 def test_an_unknown_source_is_denied_and_nothing_of_it_is_said_again(server: TestServer) -> None:

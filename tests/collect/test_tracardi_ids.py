@@ -3,8 +3,7 @@
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
-from tests.collect.tracardi_client import JSON, Source, Stored, add_source, find_traits, make_session, track
+from tests.collect.tracardi_client import JSON, Source, Stored, add_source, find_traits, make_session, track, wait_for
 
 from trackway.control.database import State, make_url
 from trackway.profiles.identifiers import read_profile_id
 from trackway.profiles.visits import VISITS
 from trackway.testing.server import TestServer, start_server
-
-PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -32,13 +29,6 @@ def find_ids(server: TestServer, source: Source, *types: str, **fields: Any) -> 
     answer = track(server, source, *(types or ("page-view",)), **fields)
     assert answer.status == 200, answer.body
     return answer.json["session"]["id"], answer.json["profile"]["id"]
-
-
-def wait_for(ask: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not ask():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
 
 
 def test_without_session_the_server_makes_one_and_remembers_it(server: TestServer, source: Source) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from trackway.testing.server import Answer, TestServer
 Source = dict[str, Any]
 Stored = Callable[[Source], list[dict[str, Any]]]
 
+PATIENCE_S = 20.0
 NUMBERS = itertools.count(1)
 JSON = {"content-type": "application/json"}
 SYSTEM = {"profile-created", "session-opened", "visit-started"}
@@ -38,3 +40,10 @@ def find_traits(server: TestServer, profile: str) -> dict[str, Any]:
     server.wait_until_settled()
     traits = server.api(f"profiles/{profile}")["traits"]
     return {trait["name"]: trait["value"] for trait in traits}
+
+
+def wait_for(ask: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not ask():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)

@@ -52,9 +52,10 @@ def fits_endpoint(source: Source, path: str) -> bool:
 
 
 def note(request: Request, source: Source, people: DoorPeople) -> dict[str, str]:
-    """The notes of a request; none where it has neither session nor profile, or will be refused."""
-    if not fits_endpoint(source, request.path):
-        return {}
+    """The notes of a request; none where it has neither session nor profile.
+
+    A request that will be refused is noted, too: it may be replayed when the source is made to fit.
+    """
     if request.path == TRACK:
         asked = _ask_payload(request, source)
     else:
