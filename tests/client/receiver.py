@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import threading
 import time
 import zlib
@@ -82,7 +83,7 @@ class Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def start_receiver(port: int = 0) -> Iterator[Receiver]:
+def start_receiver(port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     receiver = Receiver()
 
     class Door(BaseHTTPRequestHandler):
@@ -107,7 +108,9 @@ def start_receiver(port: int = 0) -> Iterator[Receiver]:
             """The test reads `calls`."""
 
     with Server(("127.0.0.1", port), Door) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_address[1]}"
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        receiver.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

@@ -5,8 +5,9 @@ package: that is 20 ms which a program that only hashes, or never sends, does no
 """
 
 import contextlib
+from base64 import b64encode
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
@@ -79,9 +80,22 @@ class Transport:
         return answer
 
     def _open(self) -> "HTTPConnection":
+        """Through the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), if any."""
         from http.client import HTTPConnection, HTTPSConnection
+        from urllib.request import getproxies, proxy_bypass
 
-        self._connection = (HTTPSConnection if self._https else HTTPConnection)(self._host, self._port)
+        kind = HTTPSConnection if self._https else HTTPConnection
+        proxy = "" if proxy_bypass(self._host) else getproxies().get("https" if self._https else "http", "")
+        if not proxy:
+            self._connection = kind(self._host, self._port)
+            return self._connection
+        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+        self._connection = kind(parts.hostname or "", parts.port or 8080)
+        headers = {}
+        if parts.username is not None:
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Proxy-Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+        self._connection.set_tunnel(self._host, self._port or (443 if self._https else 80), headers)
         return self._connection
 
     def close(self) -> None:
