@@ -97,7 +97,9 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
 
 def _read_outer(outer: Mapping[str, Raw]) -> dict[str, Any]:
     """The context beside `events`, under its first spelling."""
-    found = {}
+    found: dict[str, Any] = {}
+    if not outer:
+        return found
     for name, aliases in CONTEXT.items():
         alias = next((alias for alias in aliases if alias in outer), None)
         if alias is not None:
@@ -153,7 +155,10 @@ def _has(content: Mapping[str, Any], names: Sequence[str], empty: bool = False) 
 
 def _find(content: Mapping[str, Any], names: Sequence[str]) -> str:
     """The first of `names` that holds something; the first of all where none does."""
-    return next((name for name in names if content.get(name) not in (None, "")), names[0])
+    for name in names:
+        if content.get(name) not in (None, ""):
+            return name
+    return names[0]
 
 
 def _read_properties(item: Item, named: str) -> tuple[dict[str, Any], dict[str, Any]]:
