@@ -29,7 +29,7 @@ SAYS_NOTHING = {
 SUPERVISORS = {
     "store/keys.py": 1,
     "collect/collector.py": 1,
-    "app/pipeline_process.py": 1,
+    "app/parsing.py": 1,
     "pipeline/runner.py": 1,
     "api/live.py": 1,
     # The thread that sends, and the program's own callback.

@@ -5,7 +5,6 @@ adds depends on the day. Of a row that was stored without its person nothing is 
 hide is hidden on both sides first.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args, get_type_hints
@@ -14,11 +13,10 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from trackway.collect.body import unpack_body
+from trackway.app.parsing import parse_again
 from trackway.collect.limits import Limits
 from trackway.collect.plan import check_plan
-from trackway.collect.protocol import Parsed
-from trackway.collect.protocols import PROTOCOLS
+from trackway.collect.protocol import Parsed, Protocol
 from trackway.control.database import State
 from trackway.control.pii import read_pii_rules
 from trackway.control.plans import EMPTY_PLAN, read_plans
@@ -26,7 +24,7 @@ from trackway.control.sources import list_sources
 from trackway.event import PIPELINE, Event, Source, Submission
 from trackway.eventlog.interface import EventLogReader, Position, Record, RecordPlace
 from trackway.ids import make_event_id
-from trackway.outcome import Reason, Refused, refuse
+from trackway.outcome import Refused
 from trackway.pipeline.addresses import ADDRESS_HASH
 from trackway.pipeline.pii import hide_paths
 from trackway.profiles.held import find_held
@@ -36,9 +34,6 @@ from trackway.records import decode_record
 from trackway.store.client import EventStore
 from trackway.store.rows import OBJECT_FIELDS, TIME_FIELDS
 
-LOG = logging.getLogger(__name__)
-
-PROTOCOLS_BY_NAME = {protocol.name: protocol for protocol in PROTOCOLS}
 RECORDS_AT_ONCE, BYTES_AT_ONCE = 500, 2_000_000
 EXAMPLES = 3
 SHOWN_OF_A_VALUE = 200
@@ -164,21 +159,12 @@ class LogComparison:
                 wrong[index] = (item.reason.value, item.message)
         return Case(place, content, events, wrong, None)
 
+    def _parse_body(self, protocol: Protocol, submission: Submission, body: bytes, source: Source) -> Parsed:
+        return protocol.parse(submission, body, source, self._limits)
+
     def _parse(self, submission: Submission) -> Parsed:
         """As the pipeline would; what the door had refused must pass today's tracking plan as well."""
-        source: Source | None = self._sources.get(submission.source)
-        protocol = PROTOCOLS_BY_NAME.get(submission.protocol)
-        if source is None or protocol is None:
-            raise refuse(Reason.SOURCE_GONE, "its source or protocol is not there any more")
-        body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), self._limits)
-        try:
-            parsed = protocol.parse(submission, body, source, self._limits)
-        except Refused:
-            raise
-        except Exception as error:
-            # One submission that a protocol stumbles over must not hide what becomes of the others.
-            LOG.exception("protocol %s could not parse a submission of the log", protocol.name)
-            raise refuse(Reason.ADAPTER_FAILED, f"{type(error).__name__}: {error}"[:500]) from error
+        parsed = parse_again(self._parse_body, submission, self._sources, self._limits)
         if not submission.refused:
             return parsed
         planned = check_plan(replace(parsed, all_or_nothing=False), self._plans.get(submission.workspace, EMPTY_PLAN))

@@ -8,18 +8,17 @@ from pathlib import Path
 from trackway.app.children import start_child, stop_on_signal
 from trackway.app.errands import make_errands
 from trackway.app.folder import Folder
+from trackway.app.parsing import parse_unpacked
 from trackway.app.supervisor import find_store_url
 from trackway.clock import now_ms
-from trackway.collect.body import unpack_body
 from trackway.collect.limits import Limits, read_limits
-from trackway.collect.protocol import Protocol
+from trackway.collect.protocol import Parsed, Protocol
 from trackway.collect.protocols import PROTOCOLS
 from trackway.control.database import State, make_url
 from trackway.event import Event, Source, Submission
 from trackway.eventlog.embedded import LogReader
 from trackway.ids import read_event_index
-from trackway.outcome import Refused
-from trackway.pipeline.adapters import Adapter, AdapterFailed
+from trackway.pipeline.adapters import Adapter
 from trackway.pipeline.desk import load_knowledge
 from trackway.pipeline.runner import Pipeline
 from trackway.settings import Settings
@@ -36,18 +35,14 @@ PIPELINE_NICE = 5
 def make_adapter(protocol: Protocol, limits: Limits) -> Adapter:
     """A submission parsed again exactly as the door parsed it, without what the door refused."""
 
+    def parse_body(protocol: Protocol, submission: Submission, body: bytes, source: Source) -> Parsed:
+        return protocol.parse(submission, body, source, limits)
+
     def parse(submission: Submission, source: Source) -> Sequence[Event]:
-        try:
-            body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), limits)
-            events = protocol.parse(submission, body, source, limits).events
-            if submission.refused:
-                return [event for event in events if read_event_index(event.event_id) not in submission.refused]
-            return events
-        except Refused:
-            raise
-        except Exception as error:
-            # One submission that a protocol stumbles over must not stop the log.
-            raise AdapterFailed(f"{type(error).__name__}: {error}") from error
+        events = parse_unpacked(parse_body, protocol, submission, source, limits).events
+        if submission.refused:
+            return [event for event in events if read_event_index(event.event_id) not in submission.refused]
+        return events
 
     return parse
 

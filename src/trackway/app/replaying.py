@@ -6,7 +6,6 @@ pipeline stores it and marks the letter (`trackway.pipeline.replays`). A preview
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,25 +13,21 @@ from msgspec import Struct
 from sqlalchemy import Row
 
 from trackway.api.desk import NotRecorded
-from trackway.collect.body import unpack_body
+from trackway.app.parsing import parse_again
 from trackway.collect.collector import Collector
 from trackway.collect.limits import Limits
 from trackway.collect.protocol import Parsed
-from trackway.collect.protocols import PROTOCOLS
 from trackway.control.database import State
 from trackway.control.sources import list_sources
 from trackway.event import Event, Source, Submission
 from trackway.eventlog.interface import EventLogReader, Position, RecordPlace
 from trackway.ids import make_event_id, read_event_index
-from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.outcome import Outcome, Reason, Refused, Rejection
 from trackway.query.compiler import compile_query, run_query
 from trackway.query.rejections import read_letters, read_submission, read_waiting, say_why_not
 from trackway.records import decode_record
 from trackway.store.client import EventStore
 
-LOG = logging.getLogger(__name__)
-
-PROTOCOLS_BY_NAME = {protocol.name: protocol for protocol in PROTOCOLS}
 NOT_ASKED_FOR = Rejection(reason=Reason.MISSING_FIELD, message="not asked for")
 RECORD_SECONDS = 10
 SHOWN_ITEMS = 20
@@ -177,7 +172,7 @@ class Replaying:
         self, collector: Collector, sources: Mapping[str, Source], task: Task, submission: Submission, apply: bool
     ) -> Found:
         try:
-            parsed = parse_again(collector, sources, submission, self._limits)
+            parsed = parse_again(collector.parse, submission, sources, self._limits)
         except Refused as refused:
             return Found(Parsed([]), {None: refused.rejection}, set(), {}, set())
         wanted = set(range(len(parsed.items))) if task.waiting is None else task.waiting
@@ -204,23 +199,6 @@ class Replaying:
             if v.outcome is Outcome.DUPLICATE and v.first_event_id != ids[v.index]
         }
         return Found(chosen, wrong, known, duplicates, taken)
-
-
-def parse_again(collector: Collector, sources: Mapping[str, Source], submission: Submission, limits: Limits) -> Parsed:
-    """What the door would make of a submission if it came now. Refused where it takes nothing of it."""
-    source, protocol = sources.get(submission.source), PROTOCOLS_BY_NAME.get(submission.protocol)
-    if source is None or protocol is None:
-        gone = "the source was deleted" if source is None else f"there is no protocol {submission.protocol}"
-        raise refuse(Reason.SOURCE_GONE, gone)
-    body = unpack_body(submission.body, submission.headers.get("content-encoding", ""), limits)
-    try:
-        return collector.parse(protocol, submission, body, source)
-    except Refused:
-        raise
-    except Exception as error:
-        # One letter that a protocol stumbles over must not hold up the others.
-        LOG.exception("protocol %s could not parse a letter", protocol.name)
-        raise refuse(Reason.ADAPTER_FAILED, f"{type(error).__name__}: {error}"[:500]) from error
 
 
 def _describe(letter: Row[Any], task: Task, found: Found | None) -> dict[str, Any]:
