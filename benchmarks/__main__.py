@@ -21,6 +21,7 @@ from benchmarks.measurements.fresh_clone import measure_fresh_clone
 from benchmarks.measurements.memory import measure_memory
 from benchmarks.measurements.people import measure_people
 from benchmarks.measurements.posts import measure_batches, measure_singles
+from benchmarks.measurements.python_client import measure_python_client
 from benchmarks.measurements.visibility import measure_visibility
 from benchmarks.tables import Table, format_table
 
@@ -32,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "pipeline": measure_drain,
     "import": measure_import,
     "people": measure_people,
+    "python-client": measure_python_client,
     "memory": measure_memory,
     "fresh": measure_fresh_clone,
 }
