@@ -175,3 +175,15 @@ def test_whatever_senders_name_things_the_page_shows_it_as_text(keeper: Visitor,
 @pytest.mark.parametrize("query", ["range=1y", "range=%00"])
 def test_a_range_that_there_is_not_is_refused(keeper: Visitor, query: str) -> None:
     assert keeper.get(f"/app/catalogue?{query}").status == 400
+
+
+def test_while_the_store_is_away_the_plan_can_be_read_and_set(keeper: Visitor) -> None:
+    keeper.server.kill_child("engine")
+    page = keeper.get("/app/catalogue")
+    assert page.status == 200
+    assert "The event store does not answer at the moment, so what was sent cannot be shown" in text_of(page)
+    keeper.server.kill_child("engine")
+    assert press(keeper, "infer", "away").status == 422
+    keeper.server.kill_child("engine")
+    assert "it cannot be tried on stored events" in text_of(press(keeper, "try", "away"))
+    assert press(keeper, "save", "away").status == 303

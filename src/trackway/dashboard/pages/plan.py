@@ -128,7 +128,8 @@ def change_from_form(question: Question, form: Mapping[str, str]) -> str:
     )
     shown: dict[str, Any] = {"editor": editor, "history": list_history(question, editor), "done": ""}
     if action == "infer":
-        raise ShownAgain(shown | infer(question, editor), 200)
+        found = infer(question, editor)
+        raise ShownAgain(shown | found, 422 if "problem" in found else 200)
     try:
         change = read_editor(question, editor, OFF if action == "end" else editor.mode)
         if action in ("save", "end"):
