@@ -65,6 +65,16 @@ def own_source(server: TestServer) -> str:
     return source_id
 
 
+def test_a_source_is_removed_once(server: TestServer) -> None:
+    source = server.add_source("removed by cli", "tracardi", "web")["id"]
+    assert "is removed" in server.run_cli("sources", "remove", source, "--yes")
+    (line,) = [each for each in server.run_cli("sources", "list").splitlines() if each.startswith(f"{source} ")]
+    assert line.endswith("removed by cli  (removed)")
+    command = [sys.executable, "-m", "trackway", "sources", "remove", source, "--data", str(server.data)]
+    done = subprocess.run(command, input="n\n", check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, "Aborted" in done.stderr) == (1, True)
+
+
 def test_a_key_made_of_settings_changes_with_them(server: TestServer) -> None:
     source = server.add_source("orbee moved", "orbee", "web", account_id="71", tracker_id="1")["id"]
     assert run(server, source, "tracker_id=2").returncode == 0

@@ -8,8 +8,16 @@ import msgspec
 from trackway.app.folder import Folder
 from trackway.cli.options import data_option, json_option, open_state
 from trackway.collect.protocols import show_example
-from trackway.control.source_changes import change_source
-from trackway.control.sources import CREDENTIAL_FORMS, SourceError, add_source, list_keys, list_sources, set_enabled
+from trackway.control.source_changes import change_source, remove_source
+from trackway.control.sources import (
+    CREDENTIAL_FORMS,
+    OWN_SOURCES,
+    SourceError,
+    add_source,
+    list_keys,
+    list_sources,
+    set_enabled,
+)
 from trackway.control.workspaces import FIRST_WORKSPACE, IP_MODES, list_workspaces, set_ip_mode
 from trackway.dashboard.first_steps import make_curl
 from trackway.event import CHANNELS
@@ -87,7 +95,7 @@ def list_command(data: Path, as_json: bool) -> None:
         return
     for source in found:
         key = keys.get(source.id)
-        state_word = "" if source.enabled else "  (off)"
+        state_word = "" if source.enabled else "  (off)" if key or source.id in OWN_SOURCES else "  (removed)"
         click.echo(
             f"{source.id:24} {source.protocol:8} {source.channel:7} {key.shown if key else '-':50} {source.name}{state_word}"
         )
@@ -130,6 +138,24 @@ def set_settings(source_id: str, pairs: tuple[str, ...], data: Path) -> None:
         value = source.settings.get(key, "")
         shown = value if len(value) <= LONGEST_SHOWN else f"{len(value):,} characters"
         click.echo(f"source {source.id}: {key} {shown or 'is not set any more'}")
+
+
+@sources.command("remove")
+@click.argument("source_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_option
+def remove(source_id: str, yes: bool, data: Path) -> None:
+    """End a sender's keys for good. What it sent stays, and so does its id."""
+    if not yes:
+        click.confirm(f"End the keys of {source_id}? Nothing can send with them any more", abort=True)
+    state = open_state(data)
+    try:
+        remove_source(state, source_id)
+    except SourceError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        state.close()
+    click.echo(f"source {source_id} is removed")
 
 
 def _read_value(key: str, value: str) -> str:
