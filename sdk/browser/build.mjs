@@ -1,38 +1,60 @@
-// Builds src/trackway.js into one file and writes it under its stable name, under a name that
-// carries its hash, and a manifest that says how to pin it. `node build.mjs [FOLDER]`.
-// The same sources and the same lock file give the same bytes on every machine.
+// Builds every file of FILES: under its stable name, under a name that carries version and hash and
+// never changes its content, and a line in the manifest that says how to pin it.
+// `node build.mjs [FOLDER]`. The same sources and the same lock file give the same bytes everywhere.
+//
+// Names that end in "_" are private and get short ones (esbuild's mangleProps): use them for
+// properties of objects that no page, no server and no disk ever sees.
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
+/** Built file: its source. `.mjs` is a module for bundlers and `<script type="module">`. */
+const FILES = {
+  "trackway.js": "src/trackway.js",
+  "trackway.core.js": "src/trackway.core.js",
+  "trackway.mjs": "src/module.js",
+  "stub.js": "src/stub.js",
+};
+
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = resolve(process.argv[2] ?? join(here, "../../src/trackway/collect/static"));
-
-const { outputFiles } = await build({
-  absWorkingDir: here,
-  entryPoints: ["src/trackway.js"],
-  bundle: true,
-  minify: true,
-  format: "iife",
-  target: "es2020",
-  charset: "utf8",
-  legalComments: "none",
-  banner: { js: "/* Trackway 0.1.0 | Apache-2.0 */" },
-  write: false,
-});
-const bytes = outputFiles[0].contents;
-const hashed = `trackway.${createHash("sha256").update(bytes).digest("hex").slice(0, 8)}.js`;
-const integrity = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
-const manifest = { "trackway.js": { file: hashed, integrity, bytes: bytes.length } };
+const { version } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 
 mkdirSync(folder, { recursive: true });
+// Files of earlier releases stay: pages have pinned them.
 for (const name of readdirSync(folder)) {
-  if (/^trackway\.[0-9a-f]{8}\.js$/.test(name)) rmSync(join(folder, name));
+  if (name.includes(`.${version}.`)) rmSync(join(folder, name));
 }
-writeFileSync(join(folder, "trackway.js"), bytes);
-writeFileSync(join(folder, hashed), bytes);
+
+/** @type {Record<string, {file: string, integrity: string, bytes: number}>} */
+const manifest = {};
+for (const [name, source] of Object.entries(FILES)) {
+  const banner = name === "stub.js" ? "" : `/* Trackway ${version} | Apache-2.0 */`;
+  const { outputFiles } = await build({
+    absWorkingDir: here,
+    entryPoints: [source],
+    bundle: true,
+    minify: true,
+    mangleProps: /[^_]_$/,
+    format: name.endsWith(".mjs") || name === "stub.js" ? "esm" : "iife",
+    target: "es2020",
+    charset: "utf8",
+    legalComments: "none",
+    define: { VERSION: JSON.stringify(version) },
+    banner: { js: banner },
+    write: false,
+  });
+  const bytes = outputFiles[0].contents;
+  const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 8);
+  const file = name.replace(/(\.m?js)$/, `.${version}.${hash}$1`);
+  const integrity = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
+  manifest[name] = { file, integrity, bytes: bytes.length };
+  writeFileSync(join(folder, name), bytes);
+  writeFileSync(join(folder, file), bytes);
+  console.log(`${file} ${bytes.length} bytes`);
+}
+copyFileSync(join(here, "src/types.d.ts"), join(folder, "trackway.d.ts"));
 writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest, null, 2) + "\n");
-console.log(`${hashed} ${bytes.length} bytes`);

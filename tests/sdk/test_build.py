@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src/trackway/collect/static"
-MOST_BROTLI_BYTES = 2_560
+VERSION = json.loads((ROOT / "sdk/browser/package.json").read_text())["version"]
+MOST_BROTLI_BYTES = {"trackway.js": 4_096, "trackway.core.js": 3_072, "stub.js": 250}
 NO_REGISTRY = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED"
 )
@@ -37,25 +38,33 @@ def test_the_types_hold_and_rebuilding_gives_the_committed_bytes(tmp_path):
     assert built == committed, "the sources changed: run `make sdk` and commit what it writes"
 
 
-def test_the_manifest_names_the_hashed_file_and_how_to_pin_it():
-    entry = json.loads((BUILT / "manifest.json").read_text())["trackway.js"]
-    script = (BUILT / "trackway.js").read_bytes()
+@pytest.mark.parametrize("name", json.loads((BUILT / "manifest.json").read_text()))
+def test_the_manifest_names_the_file_of_the_release_and_how_to_pin_it(name):
+    entry = json.loads((BUILT / "manifest.json").read_text())[name]
+    script = (BUILT / name).read_bytes()
+    stem, _, ending = name.rpartition(".")
     assert (BUILT / entry["file"]).read_bytes() == script
-    assert entry["file"] == f"trackway.{hashlib.sha256(script).hexdigest()[:8]}.js"
+    assert entry["file"] == f"{stem}.{VERSION}.{hashlib.sha256(script).hexdigest()[:8]}.{ending}"
     assert entry["integrity"] == "sha384-" + base64.b64encode(hashlib.sha384(script).digest()).decode()
     assert entry["bytes"] == len(script)
 
 
-def test_the_script_stays_small(capsys):
-    script = (BUILT / "trackway.js").read_bytes()
+@pytest.mark.parametrize(("name", "most"), MOST_BROTLI_BYTES.items())
+def test_the_files_stay_small(capsys, name, most):
+    script = (BUILT / name).read_bytes()
     size = len(brotli.compress(script, quality=11))
     with capsys.disabled():
-        print(f"\nbrowser script: {len(script)} bytes, {size} with brotli (at most {MOST_BROTLI_BYTES})")  # noqa: T201
-    assert size <= MOST_BROTLI_BYTES
+        print(f"\n{name}: {len(script)} bytes, {size} with brotli (at most {most})")  # noqa: T201
+    assert size <= most
 
 
-def test_the_script_has_no_eval_and_makes_no_script():
-    script = (BUILT / "trackway.js").read_text()
+def test_the_stub_is_small_before_it_is_packed_too():
+    assert (BUILT / "stub.js").stat().st_size <= 250
+
+
+@pytest.mark.parametrize("name", json.loads((BUILT / "manifest.json").read_text()))
+def test_no_file_has_eval_or_makes_a_script(name):
+    script = (BUILT / name).read_text()
     assert not re.search(r"\beval\b|new Function|createElement", script)
 
 

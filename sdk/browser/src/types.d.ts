@@ -24,9 +24,19 @@ export type RecordEvent = (
   eventType: string,
   properties?: unknown,
   at?: number,
-  traits?: unknown,
-  instanceId?: unknown,
+  extra?: Partial<TrackedEvent>,
 ) => TrackedEvent;
+
+/** What the tag's data-* attributes or `init` said. */
+export type Options = Record<string, unknown>;
+
+/** What every event says of the page; a watcher may change it. */
+export interface PageState {
+  referrer: string;
+}
+
+/** One kind of automatic capture: watches the page and records what it sees. */
+export type Watcher = (record: RecordEvent, options: Options, page: PageState) => void;
 
 /** A call made before the script had loaded: ["track", "signup", {plan: "growth"}]; `when` is the moment. */
 export type EarlyCall = [method: string, ...args: unknown[]] & { when?: number };
@@ -43,8 +53,11 @@ export interface Trackway {
 }
 
 declare global {
+  /** Put in by the build: the version of package.json. */
+  const VERSION: string;
+
   interface Window {
-    trackway?: Trackway | EarlyCall[];
+    trackway?: any;
   }
   interface Navigator {
     readonly globalPrivacyControl?: boolean;

@@ -1,0 +1,5 @@
+// The core alone: ids, sessions, consent, delivery and the calls; nothing is recorded by itself.
+
+import { startFromTag } from "./core.js";
+
+startFromTag({});
