@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from trackway.app.folder import Folder
 from trackway.control.database import State, bump_version, make_url
 from trackway.control.tables import CREDENTIALS, POSITIONS, SOURCES
 from trackway.privacy.certificate import WrongCertificate, verify_certificate
+from trackway.testing.server import Answer
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -134,6 +136,36 @@ def test_what_was_on_its_way_is_dropped_and_what_comes_later_is_a_new_start(priv
     found = privacy.look_up("user_id", "heron")
     assert found["figures"]["events"] == 1
     assert server.api("books")["balanced"] is True
+
+
+def test_a_refused_payload_that_names_the_profile_or_its_session_is_removed(privacy: Privacy) -> None:
+    server = privacy.server
+    source = server.add_source("Tracardi", "tracardi", "server")["id"]
+
+    def track(event_type: str, session: str, **more: object) -> Answer:
+        payload = {"source": {"id": source}, "session": {"id": session}, "events": [{"type": event_type}], **more}
+        return server.post("/track", payload)
+
+    profile = track("page-view", "visit-1").json["profile"]["id"]
+    assert track("", "visit-2", profile={"id": profile}).status == 422
+    # Only the door knows whose session that is.
+    assert track("", "visit-1").status == 422
+    assert track("", "visit-3", profile={"id": "somebody-else"}).status == 422
+    server.wait_until_settled()
+    wait_until(lambda: len(server.api("rejections", source=source)["items"]) == 3)
+    asked = privacy.ask("erase", kind="profile_id", value=profile)
+
+    done = privacy.wait(asked["id"])
+    assert verify_certificate(json.dumps(done["certificate"]).encode())["verified"] is True
+    [left] = server.api("rejections", source=source)["items"]
+    assert "somebody-else" in server.api(f"rejections/{left['id']}")["sent"]["body"]
+
+
+def wait_until(ask: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not ask():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_books_balance_at_every_moment_of_an_erasure(privacy: Privacy) -> None:

@@ -34,7 +34,9 @@ class Progress(Struct):
 
     @property
     def own_identifiers(self) -> tuple[Identifier, ...]:
-        return tuple(Identifier(kind, value) for kind, value in self.identifiers)
+        """With the ids of their profiles: some clients know nothing else of a person, and send it back."""
+        profiles = [Identifier("profile_id", format_profile_id(node)) for node in sorted(self.node_bytes)]
+        return (*(Identifier(kind, value) for kind, value in self.identifiers), *profiles)
 
     @property
     def condition(self) -> str:
