@@ -176,6 +176,7 @@ WRONG = {
     ),
     "a source that is off": (Said(403, "off"), "answered 403: off"),
     "a wrong path": (Said(404, "<html>nothing here</html>"), "answered 404"),
+    "an HTTPS port": (Said(400, "<html>plain HTTP request was sent to HTTPS port</html>"), "answered 400: <html>plain"),
     "another site": (Said(200, "<html>welcome</html>"), "not as Trackway does; is the url right?"),
     "verdicts of something else": (Said(200, '{"results": []}'), "not as Trackway does"),
     "a redirect": (Said(308, "", {"Location": "https://right.example.com/"}), "give that address as url"),

@@ -21,10 +21,10 @@ from tests.client.receiver import KEY, Receiver, Server, start_receiver
 SENDING = """
 import sys
 from trackway.client import Client
-with Client(sys.argv[1], sys.argv[2], close_timeout_s=5) as client:
+with Client(sys.argv[1], sys.argv[2], close_timeout_s=3) as client:
     for _ in range(3):
         client.track("t")
-        client.flush(3)
+        client.flush(1)
 print(client.stats.accepted, client.stats.last_error)
 """
 

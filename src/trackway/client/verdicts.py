@@ -3,9 +3,9 @@
 | answer | the batch |
 |---|---|
 | any status with a verdict per event | is settled |
-| 413, 400, 411, 415, 422 | is halved, down to the event that is at fault; that one is rejected |
+| 413; 400, 411, 415, 422 in Trackway's words | is halved, down to the event that is at fault; that one is rejected |
 | no answer, 408, 425, 429, 5xx | is sent again: backoff, or as late as Retry-After says |
-| all else: 401, 403, 404, redirects, a 200 that is not Trackway's | is sent again, slowly: the key or the address is wrong, not the events |
+| all else: 401, 403, 404, redirects, a 200 or 400 that is not Trackway's | is sent again, slowly: the key or the address is wrong, not the events |
 """
 
 import json
@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 from trackway.client.transport import Answer
 
 LONGEST_WAIT_S = 3600.0
-AT_FAULT = (400, 411, 413, 415, 422)
+AT_FAULT = (400, 411, 415, 422)
+TOO_LARGE = 413
 PASSING = (408, 425, 429)
 
 
@@ -48,8 +49,9 @@ def judge(answer: Answer, count: int) -> Judgement:
     error: dict[str, Any] = said if isinstance(said, dict) else {}
     words = error.get("message") or answer.body[:200].decode(errors="replace")
     message, reason = f"answered {answer.status}: {words}", str(error.get("reason", ""))
-    if answer.status in AT_FAULT:
-        return Judgement("smaller", [], message, reason or f"http_{answer.status}")
+    # A 400 of something else on the way (a plain request to an HTTPS port, a firewall) would cost every event.
+    if answer.status == TOO_LARGE or (answer.status in AT_FAULT and reason):
+        return Judgement("smaller", [], message, reason or "body_too_large")
     if answer.status in PASSING or answer.status >= 500:
         return Judgement("later", [], message, reason, read_retry_after(answer.retry_after, time.time()))
     if answer.location:
