@@ -1,4 +1,5 @@
 import re
+import time
 from html import unescape
 from typing import Any
 from urllib.parse import quote
@@ -28,8 +29,18 @@ def test_every_page_has_a_twin_that_answers_json(member: Visitor, browsing: Send
     profile_id = browsing.server.api("profiles/lookup", kind="user_id", value="twin")["profile_id"]
     about = {"kind": "user_id", "value": "twin"}
     request = browsing.server.post("/api/v1/privacy/export", about, browsing.server.admin_token).json["id"]
-    values = {"event_id": event_id, "profile_id": profile_id, "account_id": "twins", "request_id": request} | {
-        "source_id": browsing.source["id"]
+    source = browsing.source["id"]
+    refused = browsing.server.post(
+        "/v1/events", {"event_type": ""}, next(iter(browsing.source["credentials"].values()))
+    )
+    assert refused.status == 422
+    deadline = time.monotonic() + 20
+    while not (rejected := browsing.server.api("rejections", source=source)["items"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    values = {
+        **{"event_id": event_id, "profile_id": profile_id, "account_id": "twins"},
+        **{"request_id": request, "source_id": source, "rejection_id": rejected[0]["id"]},
     }
     for page in PAGES:
         if page.path.endswith("/preview"):  # asks for a decision, and has its own tests
