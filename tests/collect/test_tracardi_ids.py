@@ -117,6 +117,15 @@ def test_profile_less_events_have_a_session_and_no_profile(
     assert {(event["profile_id"], event["session_id"]) for event in events} == {("", session)}
 
 
+def test_an_event_cannot_say_that_it_has_a_profile_after_all(
+    server: TestServer, source: Source, stored: Stored
+) -> None:
+    events = [{"type": "a", "context": {"profile_less": False}}]
+    track(server, source, query="?profile_less=true", events=events)
+
+    assert {event["profile_id"] for event in stored(source)} == {""}
+
+
 def test_the_query_wins_over_the_body_in_being_profile_less(server: TestServer, source: Source) -> None:
     said = track(server, source, "a", query="?profile_less=false", profile_less=True).json
 
@@ -288,6 +297,22 @@ def test_a_session_that_the_pipeline_has_not_seen_yet_outlives_a_restart_of_the_
     fresh.wait_until_settled()
     types = [event["event_type"] for event in fresh.api("events", source=source["id"])["items"]]
     assert (types.count("session-opened"), types.count("visit-started")) == (2, 2)
+
+
+def test_a_setting_changed_meanwhile_makes_no_other_events_of_what_was_taken(fresh: TestServer) -> None:
+    source = add_source(fresh)
+    find_ids(fresh, source)
+    fresh.wait_until_settled()
+    pipeline = fresh.child_pid("pipeline")
+    os.kill(pipeline, signal.SIGSTOP)
+    find_ids(fresh, source)
+    fresh.run_cli("sources", "set", source["id"], "system_events=no", "bridge=webhook")
+    os.kill(pipeline, signal.SIGCONT)
+
+    books = fresh.wait_until_settled()
+    assert books["balanced"]
+    line = next(each for each in books["sources"] if each["source"] == source["id"])
+    assert (line["stored"], line["dead_lettered"]) == (8, 0)
 
 
 def answers(server: TestServer) -> bool:

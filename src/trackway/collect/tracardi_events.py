@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from trackway.collect.fields import door_fields, parse_time_field, take_sender, time_fields
 from trackway.collect.limits import LONGEST_TITLE, LONGEST_URL
 from trackway.collect.tracardi_effects import apply_effects
-from trackway.collect.tracardi_ids import CREATED, RETURNED, STATIC, UNSAVED, VISIT_ENDED, name_type
+from trackway.collect.tracardi_ids import CREATED, QUIET, RETURNED, STATIC, UNSAVED, VISIT_ENDED, name_type
 from trackway.collect.tracardi_payload import EventPayload, LoosePayload, Times
 from trackway.collect.tracardi_templates import has_templates, join_effects, map_to_traits, reshape, show_payload
 from trackway.event import PROCESS_ONLY, PROFILE_LESS, Event, Source, Submission
@@ -50,7 +50,7 @@ def build_events(submission: Submission, payload: LoosePayload, source: Source) 
     whose = _open(submission, payload, source)
     new_visit = noted.get(VISIT, CHANGED) != CHANGED
     types = [name_type(item.type) for item in payload.events]
-    adds_events = source.settings.get("system_events", "yes") == "yes" and VISIT_ENDED not in types
+    adds_events = QUIET not in noted and VISIT_ENDED not in types
     started = new_visit and adds_events
     events = [
         _build(whose, submission, index, item, types[index], new_visit and not started and index == 0)
@@ -93,8 +93,6 @@ def _open(submission: Submission, payload: LoosePayload, source: Source) -> Whos
     if payload.properties:
         context = {**context, "payload_properties": payload.properties}
     profile = noted.get(PROFILE, "")
-    if not profile:
-        context = {**context, PROFILE_LESS: True}
     return Whose(
         door=door,
         payload=payload,
@@ -176,8 +174,6 @@ def _reshape(
     shown = _show_event(whose, item, event_type, context)
     made = reshape(shown, whose.templated or {}, shown["session"], whose.source)
     renewed = made.context if made.session is None else {**made.context, "session": made.session}
-    if PROFILE_LESS in whose.context:
-        renewed = {**renewed, PROFILE_LESS: True}
     return replace(whose, context={}), replace(item, properties=made.properties, context=renewed)
 
 
@@ -223,6 +219,8 @@ def _read_context(whose: Whose, item: EventPayload[dict[str, Any]]) -> tuple[dic
         context = {**context, "options": item.options}
     if not whose.store or (item.options and item.options.get("save") is False):
         context = {**context, PROCESS_ONLY: True}
+    if not whose.known:
+        context = {**context, PROFILE_LESS: True}
     return context, fields
 
 

@@ -26,6 +26,8 @@ SESSION_COOKIE = "tracardi-session-id"
 # Further words of the notes. PROFILE is missing where there is no profile.
 UNSAVED, STATIC, CREATED, RETURNED, WARNING = "session_unsaved", "static_profile", "created", "returned", "warning"
 DEBUGGER, FULL = "debugger", "full_profile"
+# What the source's settings said at the door: a change must not make other events of what was taken.
+QUIET, MISFIT = "no_system_events", "wrong_endpoint"
 
 # A session that goes on for long is written down anew now and then, lest it be forgotten as silent.
 SEEN_AGAIN_MS = 86_400_000
@@ -62,8 +64,11 @@ def note(request: Request, source: Source, people: DoorPeople) -> dict[str, str]
         asked = _ask_path(request)
         if asked and not asked.keep and people.find_visit(source.workspace, asked.session) is None:
             # A redirect opens no session.
-            return {}
-    return _decide(asked, source, people) if asked else {}
+            asked = None
+    noted = _decide(asked, source, people) if asked else {}
+    if not fits_endpoint(source, request.path):
+        noted[MISFIT] = "1"
+    return noted
 
 
 def _ask_payload(request: Request, source: Source) -> Asked | None:
@@ -130,6 +135,8 @@ def _decide(asked: Asked, source: Source, people: DoorPeople) -> dict[str, str]:
     session = asked.session or str(uuid4())
     known = people.find_visit(workspace, session) if asked.session else None
     noted = {SESSION: session}
+    if source.settings.get("system_events") == "no":
+        noted[QUIET] = "1"
     profile = b"" if asked.profile_less else _find_profile(asked, session, known, source, people, noted)
     if profile:
         noted[PROFILE] = format_profile_id(profile)

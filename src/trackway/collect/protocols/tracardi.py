@@ -13,7 +13,7 @@ from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Reques
 from trackway.collect.tracardi_answers import learn, redirect_to, refuse_all, reply, show_example
 from trackway.collect.tracardi_bodies import read_properties
 from trackway.collect.tracardi_events import build_events
-from trackway.collect.tracardi_ids import WARNING, fits_endpoint, name_type, note
+from trackway.collect.tracardi_ids import MISFIT, WARNING, fits_endpoint, name_type, note
 from trackway.collect.tracardi_payload import (
     TRACK,
     EventPayload,
@@ -52,7 +52,7 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
             return Parsed([])
     else:
         payload = _wrap(submission, body, source, limits)
-    if not fits_endpoint(source, submission.path):
+    if MISFIT in submission.noted and not fits_endpoint(source, submission.path):
         raise refuse(
             Reason.SOURCE_MISMATCH,
             "the source is not made for this endpoint; its setting bridge says for which it is",
