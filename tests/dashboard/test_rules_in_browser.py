@@ -42,8 +42,19 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
         server.post(
             "/api/v1/privacy/export", {"kind": "user_id", "value": NAUGHTY[0], "reason": NAUGHTY[4]}, server.admin_token
         )
+        for text in NAUGHTY:
+            server.request("POST", "/v1/events", text[:500].encode(), {"authorization": f"Bearer {key}"})
+        server.post("/v1/events", [{"event_type": "", "properties": dict.fromkeys(names, 1)}], key)
         server.wait_until_settled()
+        wait_for_letters(visitor)
         yield visitor
+
+
+def wait_for_letters(visitor: Visitor) -> None:
+    deadline = time.monotonic() + 20
+    while len(visitor.server.api("rejections")["items"]) <= len(NAUGHTY):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -99,6 +110,21 @@ def test_a_person_is_erased_and_the_page_follows(screen: Screen, keeper: Visitor
     expect(page.get_by_role("heading", name="The certificate")).to_be_visible()
     expect(page.locator("[hx-trigger]")).to_have_count(0)
     assert screen.complain() == []
+
+
+def test_what_was_refused_is_read_and_never_run(chromium: Browser, keeper: Visitor) -> None:
+    letters = keeper.server.api("rejections")["items"]
+    for screen in open_screen(chromium, keeper, color_scheme="dark"):
+        screen.page.set_viewport_size({"width": 390, "height": 844})
+        page = go(screen, keeper, "/app/diagnostics")
+        page.get_by_text("what was sent", exact=True).first.press("Enter")
+        expect(page.locator(".letters pre").first).to_be_visible()
+        for letter in letters:
+            page = go(screen, keeper, f"/app/rejections/{letter['id']}")
+            expect(page.get_by_role("heading", name=letter["reason"])).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, letter
+            assert page.evaluate("window.__xss") is None
+        assert screen.complain() == []
 
 
 def test_a_path_is_masked_by_keyboard(screen: Screen, keeper: Visitor) -> None:
