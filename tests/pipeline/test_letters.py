@@ -16,6 +16,7 @@ from trackway.ids import make_event_id, make_submission_id
 from trackway.pipeline.letters import set_refusal_aside
 from trackway.pipeline.progress import Account, Cap, commit_batch, forget_old_letters
 from trackway.pipeline.replays import Replays
+from trackway.query.rejections import Wanted, list_rejections
 from trackway.records import Refusal, decode_record
 
 DAY_MS = 86_400_000
@@ -121,6 +122,20 @@ def test_a_refusal_that_an_earlier_version_wrote_is_kept_and_says_that_it_cannot
     assert isinstance(refusal, Refusal)
     letter = set_refusal_aside(refusal, hide)
     assert (letter.payload, letter.content, letter.submission) == (b'{"eve', "", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "why_not"),
+    [
+        (b'{"eve', "an earlier version kept it, and only the beginning of what was sent"),
+        (b"", "nothing of what was sent is kept"),
+    ],
+    ids=["an earlier version's", "requests over a rate"],
+)
+def test_a_letter_without_what_was_sent_says_why_it_cannot_be_replayed(state: State, body: bytes, why_not: str) -> None:
+    commit(state, Cap(), make_refusal(submission=None, body=body))
+    [item] = list_rejections(state, "main", Wanted())["items"]
+    assert (item["replayable"], item["why_not"]) == (False, why_not)
 
 
 def test_a_submission_that_an_earlier_version_wrote_is_no_replay() -> None:

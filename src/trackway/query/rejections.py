@@ -145,6 +145,8 @@ def say_why_not(row: Row[Any]) -> str:
         return "it was replayed"
     if row.kind == "conflict":
         return "the first event with its key is stored; a conflict is kept to be looked at"
+    if not row.content and not row.payload:
+        return "nothing of what was sent is kept"
     if not row.content:
         return "an earlier version kept it, and only the beginning of what was sent"
     if row.cut and row.content == "submission":
