@@ -253,3 +253,14 @@ def test_a_replayed_event_that_repeats_another_is_its_duplicate(sender: Sender) 
     told = sender.server.api(f"events/{item['event_ids'][0]}")
     assert (told["outcome"], told["first_event_id"]) == ("duplicate", first["event_id"])
     assert sender.books()["balanced"]
+
+
+def test_a_body_larger_than_what_is_kept_is_cut_and_says_that_it_cannot_be_replayed(sender: Sender) -> None:
+    body = '{"events": [' + " " * 70_000
+    assert sender.post(body).status == 400
+    [letter] = sender.list(1)
+    assert (letter["cut"], letter["replayable"]) == (True, False)
+    assert "kept_refusal_bytes" in letter["why_not"]
+    assert sender.server.api(f"rejections/{letter['id']}")["sent"]["body"] == body[:65_536]
+    [item] = sender.replay(apply=True)["items"]
+    assert (item["events"], item["why_not"]) == (0, letter["why_not"])
