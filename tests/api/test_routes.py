@@ -127,7 +127,7 @@ WRONG = [
     ("events?event_type=" + "x" * 501, "out_of_range", "event_type", "at most 500"),
     ("events?source=a%00b", "out_of_range", "source", "NUL"),
     ("events?workspace=other", "out_of_range", "workspace", "`test`"),
-    ("events?space=test", "unknown_parameter", "space", "limit, event_type, source, cursor"),
+    ("events?space=test", "unknown_parameter", "space", "limit, event_type, source"),
     ("events?Limit=1", "unknown_parameter", "Limit", "known"),
     ("events?%FF=1", "unknown_parameter", "\ufffd", "known"),
     ("events/not-an-id", "out_of_range", "event_id", "no event id"),
