@@ -42,7 +42,8 @@ _WHOSE = re.compile(
 _OF_THE_PAGE = frozenset(("form_submit", "click", "page_view"))
 _AMBIGUOUS = frozenset(("id", "name"))
 _CLICK_IDS = frozenset(CLICK_IDS)
-_MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+# Begins at the @, of which a text has few: searched from each letter on, a long text would take hours.
+_MAIL = re.compile(r"(?<=[^\s@])@[^\s@]+\.[^\s@]")
 _SEPARATORS = re.compile(r"[\s._\-]")
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
 _LOGIN = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*:)?//[^/?#@]*@")
