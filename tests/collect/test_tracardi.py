@@ -507,6 +507,16 @@ def test_a_field_too_deep_is_named(server: TestServer, source: Source, field: st
     assert answer.json["detail"][0]["loc"][:2] == ["body", field]
 
 
+def test_a_name_that_looks_like_a_number_is_named_too(server: TestServer, source: Source) -> None:
+    deep: Any = {}
+    for _ in range(70):
+        deep = {"\N{SUPERSCRIPT TWO}": deep}
+    answer = track(server, source, "a", properties=deep)
+
+    assert answer.status == 422
+    assert answer.json["detail"][0]["loc"][:3] == ["body", "properties", "\N{SUPERSCRIPT TWO}"]
+
+
 def test_a_profile_that_is_not_to_be_saved_learns_nothing(server: TestServer) -> None:
     source = add_source(server, returns_profile="yes")
     session = {"id": make_session()}

@@ -168,7 +168,7 @@ def find_property(properties: Any, path: str) -> Any:
     for step in path.split("."):
         if isinstance(found, Mapping):
             found = found.get(step)
-        elif isinstance(found, list) and step.isdigit() and len(step) < 4 and int(step) < len(found):
+        elif isinstance(found, list) and step.isdecimal() and len(step) < 4 and int(step) < len(found):
             found = found[int(step)]
         else:
             return None

@@ -229,4 +229,4 @@ def find_value(body: bytes, field: str) -> Any:
 def split_field(field: str) -> list[str | int]:
     """`events[3].type` as ["events", 3, "type"]."""
     steps = (step for step in re.split(r"[.\[\]]+", field) if step)
-    return [int(step) if step.isdigit() else step for step in steps]
+    return [int(step) if step.isdecimal() else step for step in steps]
