@@ -176,3 +176,24 @@ def test_an_event_that_would_not_be_made_any_more_is_named_and_left(server: Test
     assert f"gone     {stored['event_id']}: " in said
     assert "1 events that are different or gone were left as they are" in said
     assert server.api(f"events/{stored['event_id']}")["outcome"] == "stored"
+
+
+def test_the_test_space_is_replayed_apart(server: TestServer) -> None:
+    made = server.add_source(f"Trial {time.time_ns()}", "native", "server", environment="test")
+    source, key = made["id"], next(iter(made["credentials"].values()))
+    server.run_cli("sources", "switch", source, "off")
+    deadline = time.monotonic() + 20
+    while server.post("/v1/events", VIEW, key).status != 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    server.run_cli("sources", "switch", source, "on")
+    while not server.api("rejections", source=source, workspace="test")["items"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert "nothing waits that fits" in server.run_cli("replay", "--rejected", "--source", source, "--apply")
+    arguments = ("replay", "--source", source, "--test")
+    assert "1 events of 1 letters replayed" in server.run_cli(*arguments, "--rejected", "--apply")
+    items = server.api("events", source=source, workspace="test")["items"]
+    assert {event["event_type"] for event in items} == {"view"}
+    said = server.run_cli(*arguments, "--from", LONG_AGO, "--apply")
+    assert f"{len(items)} events as they are stored, 0 different, 0 new, 0 gone" in said

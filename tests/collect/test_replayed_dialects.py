@@ -12,6 +12,7 @@ from trackway.app.supervisor import find_store_url
 from trackway.clock import now_ms
 from trackway.collect.limits import read_limits
 from trackway.control.database import State, make_url
+from trackway.control.workspaces import FIRST_WORKSPACE
 from trackway.eventlog.embedded import LogReader
 from trackway.settings import Settings
 from trackway.store.client import EventStore
@@ -63,7 +64,7 @@ def compare(server: TestServer, source: str) -> Any:
     state, store = State(make_url(server.data, "")), EventStore(find_store_url(Folder(server.data), Settings()))
     try:
         comparison = LogComparison(state, store, LogReader(server.data / "log"), read_limits(Settings()))
-        return comparison.compare(Wanted(since=0, until=now_ms() + 1, source=source))
+        return comparison.compare(Wanted(since=0, until=now_ms() + 1, workspace=FIRST_WORKSPACE, source=source))
     finally:
         store.close()
         state.close()

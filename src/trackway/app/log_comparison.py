@@ -55,6 +55,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     since: int
     until: int
+    workspace: str
     source: str = ""
     protocol: str = ""
 
@@ -122,9 +123,8 @@ class LogComparison:
         for stream, end in read_positions(self._state).items():
             for records in self._read(stream, end):
                 cases = [case for record in records if (case := self._open(record, wanted))]
-                for workspace in {case.submission.workspace for case in cases}:
-                    own = [case for case in cases if case.submission.workspace == workspace]
-                    self._compare_cases(workspace, own, difference)
+                if cases:
+                    self._compare_cases(wanted.workspace, cases, difference)
                 difference.submissions += len(cases)
                 tell(difference.submissions)
         return difference
@@ -141,6 +141,8 @@ class LogComparison:
     def _open(self, record: Record, wanted: Wanted) -> Case | None:
         content = decode_record(record.payload)
         if not isinstance(content, Submission) or not wanted.since <= content.received_at < wanted.until:
+            return None
+        if content.workspace != wanted.workspace:
             return None
         if wanted.source not in ("", content.source) or wanted.protocol not in ("", content.protocol):
             return None

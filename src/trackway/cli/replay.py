@@ -11,6 +11,7 @@ import msgspec
 from trackway.cli.local_server import LocalServer, reach_server
 from trackway.cli.options import data_option, json_option
 from trackway.cli.replay_log import find_source, post, replay_log, wait_until_settled
+from trackway.control.workspaces import FIRST_WORKSPACE, TEST_WORKSPACE
 
 LETTERS_AT_ONCE = 100
 
@@ -29,6 +30,7 @@ LETTERS_AT_ONCE = 100
 @click.option(
     "--apply/--dry-run", "apply", default=False, help="Do it, or only say what would come of it.  [default: dry-run]"
 )
+@click.option("--test", is_flag=True, help="Of the test space.")
 @data_option
 @json_option
 def replay(
@@ -41,6 +43,7 @@ def replay(
     protocol: str,
     reason: str,
     apply: bool,
+    test: bool,
     data: Path,
     as_json: bool,
 ) -> None:
@@ -52,21 +55,22 @@ def replay(
     """
     if rejected == bool(since):
         raise click.UsageError("say what to replay: --rejected, or --from TIME")
+    space = TEST_WORKSPACE if test else FIRST_WORKSPACE
     chosen = {"source": source, "protocol": protocol, "until": until}
     if since:
         if ids or reason or received_since:
             raise click.UsageError("IDS, --reason and --since go with --rejected; --from says since when")
-        replay_log(data, since, chosen, apply, as_json)
+        replay_log(data, space, since, chosen, apply, as_json)
         return
     chosen = {name: text for name, text in (chosen | {"reason": reason, "since": received_since}).items() if text}
     if ids and chosen:
         raise click.UsageError("name IDS, or say which with options, not both")
     with reach_server(data) as server:
         if source:
-            chosen["source"] = find_source(server, source)
-        items = list(_ask(server, ids, chosen, apply))
+            chosen["source"] = find_source(server, space, source)
+        items = list(_ask(server, space, ids, chosen, apply))
         if apply:
-            wait_until_settled(server)
+            wait_until_settled(server, space)
     if as_json:
         click.echo(msgspec.json.encode({"applied": apply, "items": items}).decode())
         return
@@ -74,16 +78,18 @@ def replay(
         click.echo(line)
 
 
-def _ask(server: LocalServer, ids: Sequence[str], chosen: dict[str, str], apply: bool) -> Iterator[dict[str, Any]]:
+def _ask(
+    server: LocalServer, space: str, ids: Sequence[str], chosen: dict[str, str], apply: bool
+) -> Iterator[dict[str, Any]]:
     if ids:
         for start in range(0, len(ids), LETTERS_AT_ONCE):
-            yield from post(server, "rejections/replay", {"apply": apply, "ids": ids[start : start + LETTERS_AT_ONCE]})[
-                "items"
-            ]
+            yield from post(
+                server, space, "rejections/replay", {"apply": apply, "ids": ids[start : start + LETTERS_AT_ONCE]}
+            )["items"]
         return
     cursor = ""
     while cursor is not None:
-        answer = post(server, "rejections/replay", {"apply": apply, "cursor": cursor, **chosen})
+        answer = post(server, space, "rejections/replay", {"apply": apply, "cursor": cursor, **chosen})
         yield from answer["items"]
         cursor = answer["next"]
 

@@ -27,22 +27,24 @@ SETTLE_PATIENCE_S = 120.0
 SHOWN_FIELDS = 30
 
 
-def replay_log(data: Path, since: str, chosen: dict[str, str], apply: bool, as_json: bool) -> None:
+def replay_log(data: Path, space: str, since: str, chosen: dict[str, str], apply: bool, as_json: bool) -> None:
+    """Of the workspace `space`."""
     started = now_ms()
     wanted = Wanted(
         since=_read_moment("--from", since),
         until=_read_moment("--until", chosen["until"]) if chosen["until"] else started,
+        workspace=space,
         protocol=chosen["protocol"],
     )
     with reach_server(data) as server:
         if chosen["source"]:
-            wanted = msgspec.structs.replace(wanted, source=find_source(server, chosen["source"]))
+            wanted = msgspec.structs.replace(wanted, source=find_source(server, space, chosen["source"]))
         # What came before this moment is compared, so it has to be stored first.
-        wait_until_settled(server)
+        wait_until_settled(server, space)
         difference = _compare(data, wanted)
-        stored = list(_store(server, difference)) if apply else []
+        stored = list(_store(server, space, difference)) if apply else []
         if stored:
-            wait_until_settled(server)
+            wait_until_settled(server, space)
     if as_json:
         told = {name: value for name, value in msgspec.to_builtins(difference).items() if name != "places"}
         click.echo(msgspec.json.encode({"applied": apply, **told, "items": stored}).decode())
@@ -73,19 +75,19 @@ def _compare(data: Path, wanted: Wanted) -> Difference:
         state.close()
 
 
-def _store(server: LocalServer, difference: Difference) -> Iterator[dict[str, Any]]:
+def _store(server: LocalServer, space: str, difference: Difference) -> Iterator[dict[str, Any]]:
     for start in range(0, len(difference.places), RECORDS_AT_ONCE):
         records = [
             {"segment": f"{place.segment:016x}", "record": place.ordinal, "events": indexes}
             for place, indexes in difference.places[start : start + RECORDS_AT_ONCE]
         ]
-        yield from post(server, "replay", {"apply": True, "records": records})["items"]
+        yield from post(server, space, "replay", {"apply": True, "records": records})["items"]
 
 
-def post(server: LocalServer, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def post(server: LocalServer, space: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """The answer of a replay's route; asked again while the server takes nothing."""
     for attempt in range(TRIES):
-        status, answer = server.call("POST", f"/api/v1/{path}", msgspec.json.encode(body))
+        status, answer = server.call("POST", f"/api/v1/{path}?workspace={space}", msgspec.json.encode(body))
         if status not in TRY_AGAIN:
             break
         time.sleep(PAUSE_S * 2**attempt)
@@ -95,16 +97,16 @@ def post(server: LocalServer, path: str, body: dict[str, Any]) -> dict[str, Any]
     return found
 
 
-def find_source(server: LocalServer, name: str) -> str:
+def find_source(server: LocalServer, space: str, name: str) -> str:
     """The id of a source that is named by its id or name; an id that is not registered any more is taken as it is."""
-    listed = server.api("sources")["items"]
+    listed = server.api("sources", workspace=space)["items"]
     return next((each["id"] for each in listed if name in (each["id"], each["name"])), name)
 
 
-def wait_until_settled(server: LocalServer) -> None:
+def wait_until_settled(server: LocalServer, space: str) -> None:
     """Until what is in the log is stored."""
     deadline = time.monotonic() + SETTLE_PATIENCE_S
-    while any(line["in_flight"] for line in server.api("books")["sources"]):
+    while any(line["in_flight"] for line in server.api("books", workspace=space)["sources"]):
         if time.monotonic() > deadline:
             click.echo("not all of the log is stored yet; see trackway doctor", err=True)
             return
