@@ -318,3 +318,21 @@ def test_what_is_only_validated_is_not_stored(server: TestServer, back_end: Sour
     assert server.post("/api/track?validate=1", {"event": "a"}, key).json["success"] is True
     assert server.post("/api/track?validate=1", {}, key).status == 422
     assert stored(back_end) == []
+
+
+def test_a_repeat_with_the_same_dedupe_key_is_stored_once(server: TestServer, widget: Source, stored: Stored) -> None:
+    key = f"key-{next(_NUMBERS)}"
+    event = {"event": "cta_clicked", "visitor_id": "v_1", "dedupe_key": key, "properties": {"cta": "demo"}}
+    first = post(server, widget, event).json
+    again = post(server, widget, {"events": [event, {**event, "dedupe_key": f"{key}-other"}]}).json
+    assert [verdict.get("duplicate", False) for verdict in again["results"]] == [True, False]
+    assert again["results"][0]["event_id"] == first["event_id"]
+    assert [e["properties"] for e in stored(widget)] == [{"cta": "demo"}] * 2
+
+
+def test_a_dedupe_key_beside_events_is_not_lent_to_them(server: TestServer, widget: Source, stored: Stored) -> None:
+    batch = {"dedupe_key": f"key-{next(_NUMBERS)}", "events": [{"event": "one"}, {"event": "two"}]}
+    answer = post(server, widget, batch).json
+    assert answer["accepted"] == 2
+    assert "dedupe_key" in answer["results"][0]["warnings"][0]
+    assert len(stored(widget)) == 2

@@ -333,3 +333,13 @@ def test_an_event_whose_vendor_is_struck_off_before_it_is_stored_is_a_dead_lette
     server.run_cli("sources", "set", source["id"], "vendors=Vendor A")
     server.run_cli("replay", "--rejected", "--source", source["id"], "--apply")
     assert [event["event_type"] for event in stored(source)] == ["view form"]
+
+
+def test_a_repeat_with_the_same_dedupe_key_is_stored_once(
+    server: TestServer, tracker: Callable[..., Source], stored: Stored
+) -> None:
+    source = tracker("web")
+    for _ in range(2):
+        assert fate(post(server, source, {**AS_PRINTED, "dedupe_key": "seen-once"})) == "accepted"
+    [event] = stored(source)
+    assert "dedupe_key" not in event["properties"]

@@ -46,6 +46,9 @@ CONTEXT: Mapping[str, tuple[str, ...]] = {
     "widget_id": ("widget_id", "widgetId"),
 }
 CONTEXT_NAMES = frozenset(alias for aliases in CONTEXT.values() for alias in aliases)
+# Ours: what makes a repeat of one event count once. Beside a list it would make one of all of them.
+RETRY = "dedupe_key"
+NO_PROPERTIES = CONTEXT_NAMES | {RETRY}
 CONVERSATION = CONTEXT["conversation_id"]
 ORDER = ("orderId", "order_id")
 
@@ -125,6 +128,7 @@ def _read_item(item: Item, submission: Submission, outer: Mapping[str, Any]) -> 
     fields: dict[str, Any] = {
         "event_type": event_type,
         **time_fields(said, None, submission.received_at, f"{item.at}timestamp"),
+        "dedupe_key": item.text(RETRY),
         "anonymous_id": item.text(_find(item.content, CONTEXT["visitor_id"])),
         "session_id": item.text(_find(item.content, CONTEXT["session_id"])),
         "user_id": item.text(_find(item.content, CONTEXT["user_id"])),
@@ -165,11 +169,11 @@ def _read_properties(item: Item, named: str) -> tuple[dict[str, Any], dict[str, 
     """The properties, and what stands beside them and is no context."""
     holder = next((name for name in HOLDERS if isinstance(item.content.get(name), dict)), "")
     if holder:
-        return item.object(holder), item.unknown(CONTEXT_NAMES | {named, holder})
+        return item.object(holder), item.unknown(NO_PROPERTIES | {named, holder})
     for name in HOLDERS[:2]:
         # Of another type these are a mistake; `data` and `payload` may be anybody's properties.
         item.object(name)
-    left = {name: value for name, value in item.content.items() if name not in CONTEXT_NAMES and name != named}
+    left = {name: value for name, value in item.content.items() if name not in NO_PROPERTIES and name != named}
     return clean_object(left, item.at or "event", item.limits.json_depth - 1), {}
 
 

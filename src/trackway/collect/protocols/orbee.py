@@ -102,6 +102,7 @@ def _read_item(item: Item, submission: Submission, source: Source) -> dict[str, 
     used = {instance_name, "occurred_at"}
     fields: dict[str, Any] = {
         "event_type": event_type,
+        "dedupe_key": _take_text(item, "dedupe_key", LONGEST_ID, used),
         "instance_id": instance_id,
         **time_fields(item.time("occurred_at"), None, submission.received_at, "occurred_at"),
         **_take_firsts(item, IDS, used),
