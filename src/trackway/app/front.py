@@ -33,6 +33,7 @@ from trackway.collect.collector import Collector, read_path, remember_unsettled
 from trackway.collect.consent_routes import ConsentRoutes
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
+from trackway.collect.dropin_files import make_dropin_routes
 from trackway.collect.limits import read_limits
 from trackway.collect.protocol import Example
 from trackway.collect.protocols import PROTOCOLS, show_example
@@ -112,6 +113,7 @@ class Front:
             Route("/health/live", lambda _: JSONResponse({"live": True})),
             Route("/metrics", self._expose_metrics),
             Mount("/js", ScriptFiles()),
+            *make_dropin_routes(),
             *make_api_routes(),
             *make_dashboard_routes(),
         ]
