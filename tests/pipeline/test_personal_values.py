@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from trackway.event import Event, LogPlace, Row
 from trackway.control.personal_values import find_personal
+from trackway.event import Event, LogPlace, Row
 from trackway.pipeline.pii import SAMPLED_EVENTS, look_for_pii
 
 FOUND = [
