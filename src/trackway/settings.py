@@ -37,6 +37,13 @@ class Settings:
     trusted_proxies: str = setting(
         "127.0.0.0/8,::1/128", "Networks whose X-Forwarded-For and country headers are believed, comma separated"
     )
+    script_path: str = setting(
+        "/js/trackway.js", "A further path of the browser script, such as /a/s.js; the usual one goes on working"
+    )
+    collect_path: str = setting(
+        "/v1/events",
+        "A further path at which the native protocol takes events, such as /a/e; the usual one goes on working",
+    )
     location_file: str = setting("", "Path of an .mmdb file for country, region and city; empty means none")
 
     body_bytes: int = setting(5_000_000, "Largest request body as sent")

@@ -17,6 +17,7 @@ from trackway.app.pipeline_process import make_adapters
 from trackway.clock import now_ms
 from trackway.collect.limits import read_limits
 from trackway.collect.paths import match_path
+from trackway.collect.pixel import GIF
 from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request
 from trackway.collect.protocols import PROTOCOLS
 from trackway.collect.verdicts import KeyMemory
@@ -106,7 +107,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyMemory]:
 
 
 def check_reply(protocol: Protocol, reply: Reply) -> None:
-    """Valid HTTP, and what every client of the dialect can read: JSON, or nothing with a 204."""
+    """Valid HTTP, and what every client of the dialect can read: JSON, the pixel's image, or nothing with a 204."""
     assert 200 <= reply.status < 600
     for name, value in reply.headers:
         assert name == name.lower()
@@ -115,6 +116,9 @@ def check_reply(protocol: Protocol, reply: Reply) -> None:
         assert reply.body == b""
     elif 300 <= reply.status < 400:
         assert dict(reply.headers)[b"location"]
+    elif reply.content_type == b"image/gif":
+        assert reply.body == GIF
+        assert dict(reply.headers)[b"x-event-status"]
     else:
         assert reply.content_type.startswith(b"application/json")
         json.loads(reply.body)

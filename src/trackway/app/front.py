@@ -21,6 +21,7 @@ from trackway.api.access import check_access
 from trackway.api.desk import NotRecorded
 from trackway.api.replies import ApiRefusal, reply_refusal
 from trackway.api.routes import make_api_routes
+from trackway.app.aliases import Aliases, ScriptPlaces
 from trackway.app.folder import Folder, RunningServer
 from trackway.app.health import Health
 from trackway.app.pipeline_process import make_adapters
@@ -84,6 +85,7 @@ class Desk(Struct, frozen=True):
     proxies: Proxies
     stages: Sequence[tuple[str, str, tuple[str, ...]]]
     show_example: Callable[[Source, str], Example]
+    script: ScriptPlaces
     record: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]]
     export: Callable[[PrivacyRequest], Iterator[bytes] | None]
     replay: Callable[[str, Sequence[str], bool], Sequence[Mapping[str, Any]]]
@@ -96,6 +98,7 @@ class Front:
 
     def __init__(self, data: Path, settings: Settings, stream: str) -> None:
         self._settings, self._stream = settings, stream
+        self._aliases = Aliases(settings)
         self._folder = Folder(data)
         self._state = State(make_url(data, settings.state_url))
         self._store = EventStore(find_store_url(self._folder, settings))
@@ -123,6 +126,8 @@ class Front:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         collector = self._collector
         consents = self._consents
+        if scope["type"] == "http" and (usual := self._aliases.find(scope["path"])):
+            scope = {**scope, "path": usual, "raw_path": usual.encode()}
         if scope["type"] == "http" and collector is not None and collector.owns(scope["method"], read_path(scope)):
             await collector(scope, receive, send)
         elif scope["type"] == "http" and consents is not None and consents.owns(scope["path"]):
@@ -150,6 +155,7 @@ class Front:
             proxies=proxies,
             stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
             show_example=show_example,
+            script=self._aliases.describe(),
             record=partial(record, FIRST_WORKSPACE),
             export=self._export,
             replay=replaying.replay,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from trackway.app.aliases import Aliases
 from trackway.app.folder import Folder, FolderInUse, RunningServer
 from trackway.app.supervisor import Supervisor
 from trackway.cli.options import data_option, open_state, read_settings
@@ -16,6 +17,7 @@ from trackway.control.workspaces import FIRST_WORKSPACE
 from trackway.eventlog.embedded import check
 from trackway.eventlog.interface import Position
 from trackway.query.progress import read_positions
+from trackway.settings import SettingError
 
 FIRST_SOURCE = "First web site"
 
@@ -36,6 +38,7 @@ def serve(data: Path, host: str | None, port: int | None, collectors: int | None
     settings = read_settings(data, host=host, port=port, collectors=collectors)
     folder = Folder(data)
     try:
+        Aliases(settings)
         with folder.lock() as lock:
             for leftover in ("ready", "pipeline-ready", "children.json"):
                 (folder.run / leftover).unlink(missing_ok=True)
@@ -47,7 +50,7 @@ def serve(data: Path, host: str | None, port: int | None, collectors: int | None
                     err=True,
                 )
             Supervisor(folder, settings, lock).run(lambda running: _greet(data, running, password))
-    except FolderInUse as error:
+    except (FolderInUse, SettingError) as error:
         raise click.ClickException(str(error)) from None
 
 

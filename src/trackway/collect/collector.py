@@ -27,6 +27,7 @@ from trackway.collect.plan import check_plan
 from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Verdict
 from trackway.collect.rates import Rate, Rates
 from trackway.collect.verdicts import KeyMemory
+from trackway.collect.visitor_cookie import add_visitor_cookie
 from trackway.control.sources import KeyHolder
 from trackway.event import Event, LogPlace, Source, Submission
 from trackway.eventlog.interface import DiskFull, EventLogWriter, NotDurable
@@ -140,10 +141,6 @@ class Collector:
         receive: Receive,
         asking: "Asking",
     ) -> Reply:
-        if self.overloaded:
-            raise refuse(
-                Reason.NOT_DURABLE, "too much waits to be processed (limit log_backlog_bytes); send it again later"
-            )
         packed = await read_body(receive, headers.get("content-length"), self._limits)
         body = unpack_body(packed, headers.get("content-encoding", ""), self._limits)
         request = asking.request = Request(
@@ -153,6 +150,10 @@ class Collector:
             headers=headers,
             body=body,
         )
+        if self.overloaded:
+            raise refuse(
+                Reason.NOT_DURABLE, "too much waits to be processed (limit log_backlog_bytes); send it again later"
+            )
         holder = await self._find_holder(claims, asking)
         request, protocol, source = asking.request, asking.protocol, holder.source
         asking.rate = self._rates.take(source)
@@ -181,7 +182,7 @@ class Collector:
         if protocol.learn is not None:
             learnt = await protocol.learn(answering, place, self._people)
             answering = msgspec.structs.replace(answering, learnt=learnt)
-        return protocol.reply(answering)
+        return add_visitor_cookie(protocol.reply(answering), request, answering, policy)
 
     def parse(self, protocol: Protocol, submission: Submission, body: bytes, source: Source) -> Parsed:
         """What the door makes of a submission, `body` being its body unpacked; also when it is looked at again.

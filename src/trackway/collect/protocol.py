@@ -15,7 +15,9 @@ from msgspec import Struct, field
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import Limits
 from trackway.event import Event, LogPlace, Source, Submission
-from trackway.outcome import Outcome, Rejection
+from trackway.outcome import Outcome, Reason, Rejection, refuse
+
+MOST_PARAMETERS = 100
 
 
 class Route(Struct, frozen=True):
@@ -40,9 +42,15 @@ class Request(Struct, frozen=True, kw_only=True):
     params: Mapping[str, str] = {}
 
     def query_value(self, name: str) -> str:
+        """The first value, "" where there is none; refused when there are too many parameters to read."""
         if name not in self.query:
             return ""
-        return parse_qs(self.query, max_num_fields=100).get(name, [""])[0]
+        try:
+            return parse_qs(self.query, max_num_fields=MOST_PARAMETERS).get(name, [""])[0]
+        except ValueError:
+            raise refuse(
+                Reason.OUT_OF_RANGE, f"the address has more than {MOST_PARAMETERS} parameters; leave some out"
+            ) from None
 
     def bearer(self) -> str:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")

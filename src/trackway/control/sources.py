@@ -108,6 +108,7 @@ SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
     "origins": lambda value: all(re.fullmatch(r"\*|https?://[^/\s]+", o) for o in value.split(",")),
     "bots": lambda value: value in ("mark", "drop"),
     "environment": lambda value: value in ("live", "test"),
+    "reissue_cookie": _is_switch,
     "rate_limit": lambda value: re.fullmatch(r"[1-9]\d{0,7}", value) is not None,
     "trait_priority": lambda value: re.fullmatch(r"-?\d{1,4}", value) is not None,
     "account_id": lambda value: re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value) is not None,
@@ -133,6 +134,7 @@ SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
 
 # Settings that one dialect reads; the others are for every source.
 DIALECT_SETTINGS: dict[str, tuple[str, ...]] = {
+    "native": ("reissue_cookie",),
     "orbee": ("account_id", "tracker_id", "vendors", "strict", "success_status"),
     "tracify": ("customer_site_id", "partial", "empty_identity"),
     "tracardi": (

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from trackway.collect.fields import (
     Item,
+    Split,
     door_fields,
     parse_items,
     parse_time_field,
@@ -34,6 +35,8 @@ from trackway.collect.limits import (
     Limits,
     PlainObject,
 )
+from trackway.collect.pixel import PATH as PIXEL
+from trackway.collect.pixel import read_pixel, show_rejection, show_verdict
 from trackway.collect.protocol import Answering, Example, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
 from trackway.event import CHANNELS, Channel, Event, Source, Submission
 from trackway.ids import make_event_id
@@ -150,6 +153,10 @@ def _read_basic(authorization: str) -> str:
 
 def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
     """Events of an unpacked body. Refused as a whole only when the body is no JSON or holds no event."""
+    if submission.path == PIXEL:
+        body = read_pixel(submission)
+        split: Split = ([msgspec.Raw(body)], {})
+        return parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, None))
     if len(body) <= limits.event_bytes:
         clean = _parse_clean(submission, body, source, limits)
         if clean is not None:
@@ -330,6 +337,8 @@ def find_business_key(event_type: str, properties: Mapping[str, Any]) -> str:
 
 def reply(answering: Answering) -> Reply:
     """200 when nothing was rejected, 207 when some was, the first rejection's status when all was."""
+    if answering.submission.path == PIXEL:
+        return show_verdict(answering.verdicts[0])
     counts = dict.fromkeys((Outcome.STORED, Outcome.DUPLICATE, Outcome.REJECTED), 0)
     results = []
     for verdict in answering.verdicts:
@@ -369,6 +378,8 @@ def _word_rejection(rejection: Rejection) -> dict[str, str]:
 
 
 def refuse_all(rejection: Rejection, source: Source | None, request: Request | None) -> Reply:
+    if request is not None and request.path == PIXEL:
+        return show_rejection(rejection)
     return json_reply(rejection.status, {"error": _word_rejection(rejection)})
 
 
@@ -379,7 +390,7 @@ def show_example(source: Source, key: str) -> Example:
 
 NATIVE = Protocol(
     name="native",
-    routes=(Route("/v1/events"),),
+    routes=(Route("/v1/events"), Route(PIXEL, ("GET",))),
     find_key=find_key,
     parse=parse,
     reply=reply,

@@ -16,6 +16,7 @@ SAYS = {
     "origins": "Pages it listens to, https://a.example,https://b.example; empty: every page",
     "bots": "mark or drop; empty: mark",
     "environment": "live or test, for good",
+    "reissue_cookie": "no: the visitor's cookie is not given again by the server",
     "rate_limit": "Requests per minute; empty: no limit",
     "trait_priority": "A whole number; of two traits told at the same moment the higher wins",
     "account_id": "aid of the path",
