@@ -82,7 +82,9 @@ def show_consent(question: Question, answer: Answer) -> Mapping[str, Any]:
     desk = question.desk
     versions = list_policy_versions(desk.state, desk.workspace)
     rules = versions[0].rules
-    names = {source.id: source.name for source in list_sources(desk.state, desk.workspace) if source.id not in OWN_SOURCES}
+    names = {
+        source.id: source.name for source in list_sources(desk.state, desk.workspace) if source.id not in OWN_SOURCES
+    }
     test = answer["test"]
     return {
         "rules": [describe_rule(rule, names) for rule in rules[:SHOWN_RULES]],
