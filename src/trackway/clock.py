@@ -11,6 +11,8 @@ Clock = Callable[[], int]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+# The end of the year 9999: what lies behind fits neither a date nor the columns of a database.
+LAST_MS = 253_402_300_799_999
 LATEST_AHEAD_MS = 24 * 3600 * 1000
 CLOCK_ERROR_NOTICED_MS = 2000
 
@@ -22,7 +24,7 @@ def now_ms() -> int:
 def parse_time(value: str | int | float) -> int:
     """ISO 8601 text (no zone means UTC), or a number of seconds or, from 1e11 up, milliseconds.
 
-    Returns milliseconds since 1970. ValueError when it is neither or before 1970.
+    Returns milliseconds since 1970. ValueError when it is neither, or outside the years 1970 to 9999.
     """
     if isinstance(value, str):
         moment = datetime.fromisoformat(value.strip())
@@ -33,6 +35,8 @@ def parse_time(value: str | int | float) -> int:
         ms = int(value if abs(value) >= 1e11 else value * 1000)
     if ms < 0:
         raise ValueError("is before 1970-01-01")
+    if ms > LAST_MS:
+        raise ValueError("is after the year 9999")
     return ms
 
 

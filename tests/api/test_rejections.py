@@ -123,6 +123,7 @@ def test_the_list_is_filtered_and_paged(sender: Sender) -> None:
         ("reason=bad", "reason must be one of"),
         ("replayed=maybe", "replayed must be one of yes, no"),
         ("since=tomorrow", "since must be a time such as"),
+        ("until=1000000000000000000000000000000", "until must be a time such as"),
         ("limit=0", "limit must be a whole number from 1 to 200"),
         ("cursor=abc", "cursor is not one that"),
     ],

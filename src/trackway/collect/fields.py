@@ -103,7 +103,11 @@ def parse_time_field(value: str | int | float, field: str) -> int:
     try:
         return parse_time(value)
     except (ValueError, OverflowError) as error:
-        said = str(error) if str(error).startswith("is before") else "is not a time; write 2026-01-31T10:00:00Z"
+        said = (
+            str(error)
+            if str(error).startswith(("is before", "is after"))
+            else "is not a time; write 2026-01-31T10:00:00Z"
+        )
         raise refuse(Reason.OUT_OF_RANGE, f"{value!r:.60} {said}", field=field) from None
 
 
