@@ -110,6 +110,22 @@ def test_one_request_too_many_is_429_in_the_dialects_words(server: TestServer, d
     assert books["received"] == 2
 
 
+def test_questions_and_statements_of_consent_count_too(server: TestServer) -> None:
+    tracardi = server.add_source(f"limited {next(NUMBERS)}", "tracardi", "web", rate_limit="2")
+    ids = {"source": {"id": tracardi["credentials"]["source_id"]}, "session": {"id": f"visit-{next(NUMBERS)}"}}
+    tracked = server.post("/track", {**ids, "events": [{"type": "a"}]})
+    said = {**ids, "profile": tracked.json["profile"], "consents": {"marketing": True}}
+    statements = [server.post("/customer/consent", said) for _ in range(2)]
+    assert [answer.status for answer in statements] == [200, 429]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in statements] == ["0", "0"]
+    assert int(statements[1].headers["retry-after"]) > 0
+
+    pact = server.add_source(f"limited {next(NUMBERS)}", "pact", "server", rate_limit="1")
+    asked = {"distinct_id": "a", "channel": "email"}
+    checks = [server.post("/v1/consent/check", asked, pact["credentials"]["api_key"]) for _ in range(2)]
+    assert [answer.status for answer in checks] == [200, 429]
+
+
 def test_what_was_too_much_is_in_the_books_after_a_stop_and_its_body_nowhere(tmp_path: Path) -> None:
     with start_server(tmp_path / "data") as server:
         source = server.add_source("Busy", rate_limit="1")

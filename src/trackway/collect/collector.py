@@ -81,7 +81,7 @@ class Collector:
         self._log = log
         self._proxies = proxies
         self._clock = clock
-        self._rates = Rates(clock)
+        self.rates = Rates(clock)
         # Finding a counter by its labels takes four times as long as counting.
         self._count_events = lru_cache(4096)(METRICS.events.labels)
         # Set by whoever watches the log: the pipeline is further behind than the operator allows.
@@ -156,7 +156,7 @@ class Collector:
             )
         holder = await self._find_holder(claims, asking)
         request, protocol, source = asking.request, asking.protocol, holder.source
-        asking.rate = self._rates.take(source)
+        asking.rate = self.rates.take(source)
         if asking.rate and not asking.rate.allowed:
             self._count_events(source.id, Outcome.REJECTED.value).inc()
             raise asking.rate.refused()
@@ -341,7 +341,7 @@ class Collector:
 
     async def tell_limited(self, *, all: bool = False) -> None:
         """Put on the log how many requests were over their source's limit; if it takes nothing now, the metrics know."""
-        for refusal in self._rates.take_ended(all=all):
+        for refusal in self.rates.take_ended(all=all):
             with contextlib.suppress(NotDurable):
                 await self._log.append(encode_record(refusal))
 

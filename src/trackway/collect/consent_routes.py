@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from trackway.clock import Clock
 from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
-from trackway.collect.collector import Collector, Scope, Send, refusal_headers, send_reply
+from trackway.collect.collector import Asking, Collector, Scope, Send, refusal_headers, send_reply
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
@@ -70,10 +70,11 @@ class ConsentRoutes:
             return
         cors = echo_origin(headers.get("origin", ""))
         answer = self._answer_check if scope["path"] == CHECK else self._take_statement
+        asking = Asking(PACT)
         try:
             if scope["method"] not in METHODS:
                 raise refuse(Reason.METHOD_NOT_ALLOWED, f"{scope['path']} takes POST, not {scope['method'][:20]}")
-            reply = await answer(scope, await self._read(scope, headers, receive))
+            reply = await answer(scope, await self._read(scope, headers, receive), asking)
         except Refused as refused:
             reply = PACT.refuse(refused.rejection, None, None)
             cors += refusal_headers(refused.rejection, METHODS)
@@ -86,7 +87,13 @@ class ConsentRoutes:
             cors += refusal_headers(rejection, METHODS)
         except ClientGone:
             return
-        await send_reply(send, reply, cors)
+        await send_reply(send, reply, [*cors, *asking.rate.headers] if asking.rate else cors)
+
+    def _hold_to_rate(self, source: Source, asking: Asking) -> None:
+        """These requests count with the events of their source."""
+        asking.rate = self._collector.rates.take(source)
+        if asking.rate and not asking.rate.allowed:
+            raise asking.rate.refused()
 
     async def _read(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Request:
         packed = await read_body(receive, headers.get("content-length"), self._limits)
@@ -94,7 +101,7 @@ class ConsentRoutes:
         query = scope["query_string"].decode("latin-1")
         return Request(method="POST", path=scope["path"], query=query, headers=headers, body=body)
 
-    async def _answer_check(self, scope: Scope, request: Request) -> Reply:
+    async def _answer_check(self, scope: Scope, request: Request, asking: Asking) -> Reply:
         key = request.bearer()
         if not key:
             raise refuse(Reason.MISSING_KEY, "send a Pact key as `Authorization: Bearer KEY`")
@@ -106,6 +113,7 @@ class ConsentRoutes:
             raise refuse(Reason.KEY_NOT_ALLOWED, "a browser key may not ask for consent; use a secret one")
         if not holder.source.enabled:
             raise refuse(Reason.SOURCE_DISABLED, f"the source {holder.source.name!r} is switched off")
+        self._hold_to_rate(holder.source, asking)
         asked = read_question(request.body)
         return json_reply(200, await asyncio.to_thread(self._check, holder.source, asked))
 
@@ -135,13 +143,15 @@ class ConsentRoutes:
         )
         return msgspec.structs.asdict(checked)
 
-    async def _take_statement(self, scope: Scope, request: Request) -> Reply:
+    async def _take_statement(self, scope: Scope, request: Request, asking: Asking) -> Reply:
         body = read_json_object(request.body)
         source_id, session, profile = (_read_id(body, name) for name in ("source", "session", "profile"))
         consents = EVERYTHING if request.query_value("all") in ("true", "1") else body.get("consents")
         if not isinstance(consents, dict) or not consents or read_statements(consents)[1]:
             raise refuse(Reason.WRONG_TYPE, "consents must say true or false of each consent id", field="consents")
         source = await asyncio.to_thread(self._find_source, source_id, request.headers.get("origin", ""))
+        if source is not None:
+            self._hold_to_rate(source, asking)
         identifiers = self._identify(source, session, profile) if source else None
         if source is None or identifiers is None:
             return DENIED
