@@ -58,10 +58,11 @@ class Aliases:
     def find(self, path: str) -> str:
         """The usual name of what `path` stands for; "" when it is no alias."""
         found = self._exact.get(path, "")
-        if not found and self._stem and path.startswith(f"{self._stem}."):
-            # /a/s.0.1.0.1f2e3d4c.js, /a/s.core.js, /a/s.mjs
-            return SCRIPT_PATH.removesuffix(".js") + path[len(self._stem) :]
-        return found
+        if found or not self._stem or not path.startswith(f"{self._stem}."):
+            return found
+        # /a/s.0.1.0.1f2e3d4c.js, /a/s.core.js, /a/s.mjs
+        rest = path[len(self._stem) :]
+        return "" if "/" in rest else SCRIPT_PATH.removesuffix(".js") + rest
 
     def describe(self) -> ScriptPlaces:
         manifest = read_manifest()
