@@ -10,11 +10,13 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 /** Built file: its source. `.mjs` is a module for bundlers and `<script type="module">`. */
 const FILES = {
   "trackway.js": "src/trackway.js",
   "trackway.core.js": "src/trackway.core.js",
+  "trackway.linked.js": "src/trackway.linked.js",
   "trackway.mjs": "src/module.js",
   "stub.js": "src/stub.js",
 };
@@ -32,22 +34,29 @@ for (const name of readdirSync(folder)) {
 /** @type {Record<string, {file: string, integrity: string, bytes: number}>} */
 const manifest = {};
 for (const [name, source] of Object.entries(FILES)) {
-  const banner = name === "stub.js" ? "" : `/* Trackway ${version} | Apache-2.0 */`;
+  const module = name.endsWith(".mjs");
   const { outputFiles } = await build({
     absWorkingDir: here,
     entryPoints: [source],
     bundle: true,
     minify: true,
     mangleProps: /[^_]_$/,
-    format: name.endsWith(".mjs") || name === "stub.js" ? "esm" : "iife",
+    format: module || name === "stub.js" ? "esm" : "iife",
     target: "es2020",
     charset: "utf8",
+    tsconfigRaw: {}, // no "use strict" by reason of the type checker's options
     legalComments: "none",
     define: { VERSION: JSON.stringify(version) },
-    banner: { js: banner },
     write: false,
   });
-  const bytes = outputFiles[0].contents;
+  // A second pass inlines what is used once: some 150 bytes less after compression.
+  const { code } = await minify(outputFiles[0].text, {
+    ecma: 2020,
+    module,
+    compress: { passes: 3 },
+    format: { preamble: name === "stub.js" ? "" : `/* Trackway ${version} | Apache-2.0 */` },
+  });
+  const bytes = Buffer.from(code ?? "");
   const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 8);
   const file = name.replace(/(\.m?js)$/, `.${version}.${hash}$1`);
   const integrity = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;

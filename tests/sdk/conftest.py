@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from playwright.sync_api import Error as PlaywrightError
 
 from trackway.testing.browser import launch_chromium
+from trackway.testing.server import TestServer
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src/trackway/collect/static"
+SCRIPTS = {file.name for file in BUILT.iterdir() if file.suffix in (".js", ".mjs")}
 
 
 @dataclass
@@ -31,12 +34,13 @@ class Post:
 
 @dataclass
 class Receiver:
-    """What the collector of these tests saw, and what it answers. `statuses` are used up in order."""
+    """What the collector of these tests saw, and what it answers. `statuses` are used up in order; 0 breaks off."""
 
     url: str = ""
     posts: list[Post] = field(default_factory=list)
     preflights: int = 0
     statuses: list[int] = field(default_factory=list)
+    retry_after: str = ""
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def events(self, event_type: str = "") -> list[dict[str, Any]]:
@@ -61,7 +65,7 @@ class Receiver:
 
 class CollectorRequest(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    receiver: Receiver
+    receiver = Receiver()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -69,6 +73,9 @@ class CollectorRequest(BaseHTTPRequestHandler):
         with self.receiver.arrived:
             self.receiver.posts.append(Post(body, dict(self.headers), status))
             self.receiver.arrived.notify_all()
+        if not status:
+            self.close_connection = True
+            return
         verdicts = [{"status": "accepted"}] * len(body.get("events", [body]))
         self.reply(status, "application/json", json.dumps({"results": verdicts}).encode())
 
@@ -77,14 +84,18 @@ class CollectorRequest(BaseHTTPRequestHandler):
         self.reply(204, "text/plain", b"")
 
     def do_GET(self) -> None:
-        if self.path == "/js/trackway.js":
-            self.reply(200, "text/javascript", (BUILT / "trackway.js").read_bytes())
+        name = self.path.removeprefix("/js/")
+        if name in SCRIPTS:
+            self.reply(200, "text/javascript", (BUILT / name).read_bytes())
         else:
             self.reply(404, "text/plain", b"")
 
     def reply(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Access-Control-Allow-Origin", self.headers.get("Origin", "*"))
+        if self.receiver.retry_after and status >= 400:
+            self.send_header("Retry-After", self.receiver.retry_after)
+            self.send_header("Access-Control-Expose-Headers", "Retry-After")
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -179,3 +190,85 @@ def page(open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
         with contextlib.suppress(PlaywrightError):
             page.wait_for_load_state(timeout=5000)
     assert errors == []
+
+
+class CapturePage(SiteRequest):
+    """`/NAME` and all below it is tests/sdk/pages/NAME.html. Events come to this host, and go on to the real collector."""
+
+    tag: str
+    server: TestServer
+    sent: list[bytes]
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path in self.pages:
+            self.reply(200, "audio/wav", self.pages[path].encode("latin-1"))
+            return
+        page = ROOT / f"tests/sdk/pages/{path.split('/')[1]}.html"
+        body = page.read_text().replace("<!-- the tag -->", self.tag) if page.exists() else "<title>Elsewhere</title>"
+        self.reply(200, "text/html; charset=utf-8", body.encode())
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path != "/v1/events":
+            self.reply(200, "text/html", b"<title>Thanks</title>")
+            return
+        self.sent.append(body)
+        answer = self.server.request("POST", self.path, body, dict(self.headers))
+        self.reply(answer.status, "application/json", answer.body)
+
+
+@dataclass
+class Visit:
+    """A page of tests/sdk/pages in the browser, and what the real collector stored of it."""
+
+    url: str
+    page: Page
+    server: TestServer
+    source: str
+    sent: list[bytes]  # the body of every request with events, as it left the browser
+
+    def go(self, address: str = "", until: str = "page_view") -> None:
+        """Opens `url` + `address`, and waits until the script has recorded that."""
+        before = len(self.events(until))
+        self.page.goto(self.url + address)
+        if until:
+            self.wait_for(until, before + 1)
+
+    def events(self, *types: str) -> list[dict[str, Any]]:
+        """What is stored, oldest first; of all types if none is named."""
+        items = self.server.api("events", source=self.source, limit=1000)["items"][::-1]
+        return [event for event in items if not types or event["event_type"] in types]
+
+    def wait_for(self, event_type: str, count: int = 1) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + 30
+        while len(found := self.events(event_type)) < count:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{count} {event_type} expected, stored are {[e['event_type'] for e in self.events()]}")
+            self.page.wait_for_timeout(50)
+        return found
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Records `end`; everything before it is stored by the time it is."""
+        self.page.evaluate("trackway.track('end')")
+        self.wait_for("end")
+        return self.events()
+
+
+@pytest.fixture
+def open_visit(server: TestServer, page: Page) -> Iterator[Callable[..., Visit]]:
+    """`open_visit(NAME, "data-leave='off'", **files)`: a visit to that page with these options of the tag."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(name: str, options: str = "", **files: bytes) -> Visit:
+            source = server.add_source(f"{name}-{time.time_ns()}", channel="web")
+            key = source["credentials"]["write_key"]
+            # This host stands between the page and the collector, so that every byte is seen.
+            tag = f'<script async src="{server.url}/js/trackway.js" data-key="{key}" data-endpoint="/v1/events" {options}></script>'
+            pages = {f"/{path}.wav": content.decode("latin-1") for path, content in files.items()}
+            sent: list[bytes] = []
+            bound = {"pages": pages, "tag": tag, "server": server, "sent": sent}
+            url = stack.enter_context(contextlib.contextmanager(serve)(type("Bound", (CapturePage,), bound)))
+            return Visit(f"{url}/{name}", page, server, source["id"], sent)
+
+        yield open_one

@@ -23,7 +23,12 @@ def test_a_page_view_says_what_the_page_was_and_who_saw_it(site, receiver, page)
     assert event["title"] == "Boots"
     assert event["referrer"] == ""
     assert event["properties"] == {}
-    assert event["context"] == {"screen": "1280x720", "language": "en-GB", "time_zone": "Europe/Berlin"}
+    assert event["context"] == {
+        "screen": "1280x720",
+        "language": "en-GB",
+        "time_zone": "Europe/Berlin",
+        "consent_state": "unknown",
+    }
     assert uuid.UUID(event["dedupe_key"]).version == 7
     assert uuid.UUID(event["anonymous_id"]).version == 7
     assert uuid.UUID(event["session_id"]).version == 7
@@ -114,7 +119,7 @@ def test_a_visitors_answer_holds_for_the_first_page_view_and_all_after_it(site, 
     early = """<script>
       window.trackway = window.trackway || [];
       trackway.push(["consent", {tracking: "granted", ads: false}]);
-      trackway.push(["consent", "yes"]);
+      trackway.push(["consent", 7n]);
       trackway.push(["track", "trial_started", {}]);
     </script>"""
     page.goto(site.add("/", head=early))

@@ -1,101 +1,129 @@
-// Brings events to the collector: in memory, in order, again until it has them or refuses them.
+// Brings events to a collector: in order, again until it has them or refuses them, over the end of
+// the page and, by localStorage, into the next one.
 //
-// The body is text/plain with the key inside, so that no browser asks for permission first (no
-// CORS preflight). An event is taken off the queue when the collector has answered. When the page
-// goes away, what is left goes out by sendBeacon, whose answer nobody hears. Nothing is kept on
-// disk: events that could not be sent before the page was closed are gone.
+// The body is text/plain with the key inside, so that no browser asks for permission first (no CORS
+// preflight). An event leaves the queue when the collector has answered. What is in doubt when the
+// page goes (no answer yet on this page, a failure, a request too large to outlive it) is written to
+// the disk besides, and the next page takes it over. So an event may arrive twice: its dedupe key
+// makes it count once.
 
-/** @import { TrackedEvent } from "./types.d.ts" */
+/** @import { DeliveryOptions } from "./types.d.ts" */
+
+import { attempt, guard } from "./guard.js";
+import { listStorage, readStorage, writeStorage } from "./store.js";
 
 const LINGER_MS = 200; // events of one moment share a request
 const MOST_BYTES = 60_000; // browsers let 64 KiB outlive the page
-const MOST_EVENTS = 100;
 const MOST_WAITING = 1000;
-const LONGEST_PAUSE_MS = 300_000;
 
 /**
- * @param {string} endpoint
- * @param {string} writeKey
- * @returns {(event: TrackedEvent) => void} takes an event for delivery
+ * @template T
+ * @param {DeliveryOptions<T>} options
+ * @returns {(event: T) => void} takes an event for delivery
  */
-export function openDelivery(endpoint, writeKey) {
-  /** @type {TrackedEvent[]} */
+export const openDelivery = ({ endpoint_, name_, pack_, most_ = 100, answered_ }) => {
+  const prefix = `tw_q:${name_}:`;
+  const own = prefix + Math.random();
+  /** @type {T[]} */
   let waiting = [];
-  let inFlight = 0;
+  /** @type {T[]} */
+  let inFlight = [];
+  let sure = false; // the collector has answered, and nothing has gone wrong since
+  /** @type {WeakSet<any>} the end of a page has two events */
+  const beaconed = new WeakSet();
   let failures = 0;
   let timer = 0;
 
-  /** @param {TrackedEvent[]} events */
-  function pack(events) {
-    return JSON.stringify({ write_key: writeKey, sent_at: new Date().toISOString(), events });
-  }
-
   /**
    * The first of `events` that fit into one request. One event too large for that goes alone.
-   * @param {TrackedEvent[]} events
+   * @param {T[]} events
    */
-  function fillRequest(events) {
-    let count = Math.min(events.length, MOST_EVENTS);
-    for (;;) {
-      const body = pack(events.slice(0, count));
+  const fillRequest = (events) => {
+    for (let count = most_; ; count >>= 1) {
+      const taken = events.slice(0, count);
+      const body = pack_(taken);
       const fits = new Blob([body]).size <= MOST_BYTES;
-      if (fits || count < 2) return { count, body, fits };
-      count >>= 1;
+      if (fits || count < 2) return { taken_: taken, body, fits_: fits };
     }
-  }
+  };
+
+  /** @param {T[]} events what is on disk from now on */
+  const save = (events) => writeStorage(own, events[0] ? JSON.stringify(events) : "");
 
   /** @param {number} delay milliseconds */
-  function plan(delay) {
+  const plan = (delay) => {
     clearTimeout(timer);
     timer = setTimeout(send, delay);
-  }
+  };
 
-  async function send() {
-    if (inFlight || !waiting.length) return;
-    const { count, body, fits } = fillRequest(waiting);
-    inFlight = count;
+  const send = async () => {
+    if (inFlight[0] || !waiting[0]) return;
+    // The event `online` goes on from here.
+    if (!navigator.onLine) return save(waiting);
     let status = 0;
+    let pause = 0;
+    let sent = waiting;
     try {
-      status = (await fetch(endpoint, { method: "POST", body, keepalive: fits })).status;
+      const { taken_, body, fits_ } = fillRequest(waiting);
+      inFlight = sent = taken_;
+      sure = sure && fits_;
+      const response = await fetch(endpoint_, { method: "POST", body, keepalive: fits_ });
+      status = response.status;
+      pause = /** @type {any} */ (response.headers.get("Retry-After")) * 1000 || 0;
+      answered_?.(response, sent);
     } catch {
       // No network, blocked, or refused by CORS: the browser does not tell which.
     }
-    inFlight = 0;
-    if (!status || status >= 500 || status === 408 || status === 429) {
-      failures += 1;
-      plan(Math.min(LONGEST_PAUSE_MS, 500 * 2 ** failures) * (0.5 + Math.random() / 2));
+    inFlight = [];
+    if (/^(0|408|429|5..)$/.test(/** @type {any} */ (status))) {
+      sure = false;
+      save(waiting);
+      plan(Math.max(pause, Math.min(150_000, 1000 * 2 ** failures++) * (1 + Math.random())));
     } else {
       failures = 0;
-      waiting.splice(0, count);
+      if (status === 413 && sent[1]) most_ = sent.length >> 1;
+      else {
+        sure = true;
+        waiting = waiting.filter((event) => !sent.includes(event));
+        save([]);
+      }
       plan(0);
     }
-  }
+  };
 
-  /** What has not been sent leaves with the page. */
-  function sendLast() {
-    let rest = waiting.slice(inFlight);
-    while (rest.length) {
-      const { count, body } = fillRequest(rest);
-      try {
-        if (!navigator.sendBeacon(endpoint, body)) return;
-      } catch {
-        return;
-      }
-      rest = rest.slice(count);
-      // After a failure this may fail too, so the events stay for another try should the page
-      // live on; dedupe_key makes the repeat harmless.
-      if (!failures) waiting.splice(inFlight, count);
+  /** What has not been sent leaves with the page, or stays on disk. */
+  const sendLast = () => {
+    let rest = waiting.filter((event) => !inFlight.includes(event) && !beaconed.has(event));
+    while (rest[0]) {
+      const { taken_, body } = fillRequest(rest);
+      if (!attempt(() => navigator.sendBeacon(endpoint_, body))) break;
+      taken_.forEach((event) => beaconed.add(event));
+      rest = rest.slice(taken_.length);
     }
-  }
+    if (sure && navigator.onLine) waiting = [...inFlight, ...rest];
+    else rest = waiting;
+    save(rest);
+  };
 
-  addEventListener("pagehide", sendLast);
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "hidden") sendLast();
-  });
+  /** Takes over what other pages have left. */
+  const adopt = () => {
+    for (const name of listStorage(prefix)) {
+      waiting = [...(attempt(() => JSON.parse(readStorage(name))) || []), ...waiting].slice(0, MOST_WAITING);
+      save(waiting);
+      writeStorage(name, "");
+    }
+    plan(LINGER_MS);
+  };
+
+  // In the bubble phase: after the watchers, whose last events go with the others.
+  addEventListener("visibilitychange", guard(sendLast));
+  addEventListener("pagehide", guard(sendLast));
   addEventListener("online", () => plan(0));
+  // Two tabs that took over the same would both send it: harmless, but a lock avoids it where there is one.
+  (navigator.locks?.request(prefix, adopt) || Promise.reject()).catch(guard(adopt));
 
   return (event) => {
     if (waiting.length < MOST_WAITING) waiting.push(event);
-    if (!failures && !inFlight) plan(LINGER_MS);
+    if (!failures && !inFlight[0]) plan(LINGER_MS);
   };
-}
+};

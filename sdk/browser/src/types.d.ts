@@ -3,17 +3,20 @@ export interface TrackedEvent {
   event_type: string;
   dedupe_key: string;
   occurred_at: string;
-  anonymous_id?: string;
-  session_id?: string;
-  user_id?: string;
-  instance_id?: string;
-  consent?: Properties;
-  traits?: Properties;
+  anonymous_id?: string | undefined;
+  session_id?: string | undefined;
+  user_id?: string | undefined;
+  account_id?: string | undefined;
+  identifiers?: Record<string, string[]> | undefined;
+  instance_id?: string | undefined;
+  consent?: Properties | undefined;
+  traits?: Properties | undefined;
+  account_traits?: Properties | undefined;
   url: string;
   referrer: string;
   title: string;
   properties: Properties;
-  context: { screen: string; language: string; time_zone: string };
+  context: { screen: string; language: string; time_zone: string; consent_state: ConsentState };
 }
 
 /** Any JSON object. */
@@ -28,26 +31,58 @@ export type RecordEvent = (
 ) => TrackedEvent;
 
 /** What the tag's data-* attributes or `init` said. */
-export type Options = Record<string, unknown>;
+export type Options = Record<string, any>;
 
 /** What every event says of the page; a watcher may change it. */
 export interface PageState {
   referrer: string;
+  /** An address as the site wants it recorded (option `scrub`). */
+  scrub: (url: string) => string;
 }
 
 /** One kind of automatic capture: watches the page and records what it sees. */
 export type Watcher = (record: RecordEvent, options: Options, page: PageState) => void;
 
+/** Under which consent an event was captured. */
+export type ConsentState = "unknown" | "granted" | "denied" | "pending" | "cookieless";
+
+/** What delivery.js needs of a collector. Names that end in _ are private to the build. */
+export interface DeliveryOptions<T> {
+  endpoint_: string;
+  /** Tells apart what is kept on disk for several collectors or keys. */
+  name_: string;
+  /** Makes the body of a request. */
+  pack_: (events: T[]) => string;
+  /** Events per request; 100 if left out. */
+  most_?: number;
+  answered_?: (response: Response, events: T[]) => void;
+}
+
 /** A call made before the script had loaded: ["track", "signup", {plan: "growth"}]; `when` is the moment. */
 export type EarlyCall = [method: string, ...args: unknown[]] & { when?: number };
 
-/** The global `trackway`. */
+/** What any call takes besides its own arguments. */
+export interface CallOptions {
+  instance_id?: string | number;
+}
+export type Callback = () => void;
+
+/** The global `trackway`. Options and callback may be left out, as may what stands before them. */
 export interface Trackway {
   version: string;
-  track(eventType: string, properties?: Properties, more?: { instance_id?: string | number }): void;
-  page(properties?: Properties): void;
-  identify(userId: string, traits?: Properties): void;
-  consent(states: Properties): void;
+  track(eventType: string, properties?: Properties | null, options?: CallOptions, callback?: Callback): void;
+  page(properties?: Properties, options?: CallOptions, callback?: Callback): void;
+  page(name: string, properties?: Properties, options?: CallOptions, callback?: Callback): void;
+  page(category: string, name: string, properties?: Properties, options?: CallOptions, callback?: Callback): void;
+  identify(userId: string | number | null, traits?: Properties, options?: CallOptions, callback?: Callback): void;
+  identify(traits: Properties, options?: CallOptions, callback?: Callback): void;
+  group(accountId: string | number, traits?: Properties, options?: CallOptions, callback?: Callback): void;
+  alias(userId: string | number, previousId: string | number, options?: CallOptions, callback?: Callback): void;
+  set(traits: Properties, options?: CallOptions, callback?: Callback): void;
+  reset(): void;
+  consent(states: Properties | ConsentState): void;
+  optOut(): void;
+  optIn(): void;
   hash(value: string): Promise<string>;
   push(call: EarlyCall): void;
 }

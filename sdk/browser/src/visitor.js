@@ -1,87 +1,65 @@
 // Who is visiting: the anonymous id of this browser and the id of this session.
 //
-// With Global Privacy Control on, nothing is stored, what an earlier visit stored is removed, and
-// no id is sent. A browser that stores nothing for other reasons gets no id either: an id that
-// is new on every page would make one visitor look like many.
+// A browser that may or can store nothing gets no ids: an id that is new on every page would make
+// one visitor look like many.
 
+import { listStorage, readCookie, readStorage, writeCookie, writeStorage } from "./store.js";
 import { makeUuid } from "./uuid.js";
 
 const VISITOR = "tw_aid";
 const SESSION = "tw_sid";
-const COOKIE_SECONDS = 400 * 24 * 3600; // the longest that browsers allow
-const SESSION_IDLE_MS = 30 * 60 * 1000;
+const IDLE_MS = 30 * 60_000;
+const LONGEST_MS = 24 * 3600_000;
+const CAMPAIGN = /\b([um]tm_|trc_|\w+clk?id=|li_fat_id=)[^&]+/g;
 
-export const cookieless = navigator.globalPrivacyControl === true;
+let kept = "";
+
+const readKept = () => readCookie(VISITOR) || readStorage(VISITOR);
 
 /**
- * @param {string} name
- * @returns {string} "" where storage is denied, as in a sandboxed frame
+ * In a cookie on the widest domain, mirrored in localStorage: one restores the other.
+ *
+ * @returns {string} the id of this browser, "" when it may not or cannot be kept
  */
-function readStorage(name) {
-  try {
-    return localStorage.getItem(name) || "";
-  } catch {
-    return "";
-  }
-}
+export const readAnonymousId = () => {
+  // Read each time: another tab may have had a reset.
+  const found = readKept();
+  if (!found || found !== kept) keepAnonymousId(found || makeUuid(Date.now()));
+  return kept;
+};
 
-/** @param {string} name @param {string} value "" removes it */
-function writeStorage(name, value) {
-  try {
-    if (value) localStorage.setItem(name, value);
-    else localStorage.removeItem(name);
-  } catch {
-    // Denied or full: the cookie may still work.
-  }
-}
-
-function readCookie() {
-  try {
-    return /(?:^|; )tw_aid=([\w-]+)/.exec(document.cookie)?.[1] || "";
-  } catch {
-    return "";
-  }
-}
-
-/** @param {string} value "" removes it */
-function writeCookie(value) {
-  try {
-    const age = value ? COOKIE_SECONDS : 0;
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `${VISITOR}=${value}; Max-Age=${age}; Path=/; SameSite=Lax${secure}`;
-  } catch {
-    // Denied: localStorage may still work.
-  }
-}
-
-/** @returns {string} the id of this browser, "" when it may not or cannot be kept */
-export function readAnonymousId() {
-  if (cookieless) {
-    forgetVisitor();
-    return "";
-  }
-  const id = readCookie() || readStorage(VISITOR) || makeUuid(Date.now());
-  writeCookie(id);
+/** @param {string} id */
+export const keepAnonymousId = (id) => {
+  writeCookie(VISITOR, id);
   writeStorage(VISITOR, id);
-  return readCookie() || readStorage(VISITOR);
-}
+  kept = readKept();
+};
+
+/** @returns {string} where this page's visitor came from by the address: its campaign parameters and click ids */
+export const readCampaign = () => (location.search.match(CAMPAIGN) || []).join("&");
 
 /**
- * The session goes on until nothing was recorded for 30 minutes; every tab shares it.
+ * The session goes on until nothing was recorded for 30 minutes, for 24 hours at most, and ends
+ * when another campaign brings the visitor. Every tab shares it.
  *
  * @param {number} now milliseconds since 1970
+ * @param {string} campaign of a page that was just entered, else ""
  * @returns {string} "" when it may not or cannot be kept
  */
-export function touchSession(now) {
-  if (cookieless) return "";
-  const [kept, last] = readStorage(SESSION).split(" ");
-  const id = kept && now - Number(last) < SESSION_IDLE_MS ? kept : makeUuid(now);
-  writeStorage(SESSION, `${id} ${now}`);
+export const touchSession = (now, campaign) => {
+  const [found = "", last, from = ""] = readStorage(SESSION).split(" ");
+  // A UUIDv7 begins with the moment it was made at.
+  const begun = parseInt(found.replace("-", "").slice(0, 12), 16);
+  const goesOn =
+    now - /** @type {any} */ (last) < IDLE_MS && now - begun < LONGEST_MS && (!campaign || campaign === from);
+  const id = goesOn ? found : makeUuid(now);
+  writeStorage(SESSION, `${id} ${now} ${campaign || from}`);
   return readStorage(SESSION) && id;
-}
+};
 
-function forgetVisitor() {
-  if (readCookie()) writeCookie("");
-  writeStorage(VISITOR, "");
-  writeStorage(SESSION, "");
-}
+/** Ids, session, what waits on disk: all but the visitor's own answers (consent, opt-out). */
+export const forgetVisitor = () => {
+  writeCookie(VISITOR, "");
+  for (const name of listStorage("tw_")) if (!/^tw_(consent|out)$/.test(name)) writeStorage(name, "");
+  kept = "";
+};

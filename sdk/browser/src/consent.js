@@ -1,0 +1,68 @@
+// Under which state events are captured, and what is written down of it.
+//
+// unknown     nobody was asked: like granted, and the server's policy decides what is stored
+// granted     the visitor agreed
+// pending     asked, no answer yet: events wait in memory and nothing is written
+// cookieless  no id, nothing written
+// denied      nothing is recorded, nothing is kept
+//
+// The answer itself is kept, one word that names nobody: else the next page would forget the no.
+// An opt-out is the visitor's own and stands above whatever the page says.
+
+/** @import { ConsentState } from "./types.d.ts" */
+
+import { allowStorage, readStorage, writeStorage } from "./store.js";
+import { forgetVisitor } from "./visitor.js";
+
+const ANSWER = "tw_consent";
+const OPT_OUT = "tw_out";
+
+/** @type {ConsentState} */
+export let state = "unknown";
+/** @type {ConsentState} */
+let answer = state;
+let out = "";
+
+/** @returns {boolean} may ids be made, kept and sent? */
+export const mayKeep = () => /known|granted/.test(state);
+
+/** Storage follows the state: open, closed, or closed and emptied. */
+const applyState = () => {
+  state = out ? "denied" : answer;
+  allowStorage(mayKeep());
+  if (/denied|cookieless/.test(state)) forgetVisitor();
+};
+
+/**
+ * @param {any} said a word, or {state: word}
+ * @returns {ConsentState | undefined} nothing was said; any word that is not known is a no
+ */
+export const readAnswer = (said) => {
+  said = said?.state ?? said;
+  if (said == null || typeof said === "object") return undefined;
+  if (/^(true|1|yes|grant|allow|accept|confirm|opted.in)/.test(said)) return "granted";
+  return /** @type {ConsentState} */ (/^(pending|cookieless|unknown)$/.exec(said)?.[0] || "denied");
+};
+
+/** @param {unknown} fallback what holds before the visitor has answered: option `consent` */
+export const startConsent = (fallback) => {
+  out = readStorage(OPT_OUT);
+  state = answer = readAnswer(readStorage(ANSWER) || fallback) || state;
+  // The browser speaks for the visitor; what is stricter stays.
+  if (navigator.globalPrivacyControl && mayKeep()) answer = "cookieless";
+  applyState();
+};
+
+/** @param {ConsentState} next */
+export const enterState = (next) => {
+  answer = next;
+  writeStorage(ANSWER, /pending|known/.test(next) ? "" : next, true);
+  applyState();
+};
+
+/** @param {string} flag "1", or "" to come back */
+export const optOut = (flag) => {
+  out = flag;
+  writeStorage(OPT_OUT, flag, true);
+  applyState();
+};

@@ -1,0 +1,1 @@
+(a=>{for(let e of["track","page","identify","group","alias","set","reset","consent"])a[e]=(...t)=>a.push(Object.assign([e,...t],{when:Date.now()}))})(window.trackway=window.trackway||[]);
