@@ -30,11 +30,12 @@ from trackway.app.supervisor import find_store_url
 from trackway.app.unknown_paths import answer_unknown
 from trackway.clock import Clock, now_ms
 from trackway.collect.addresses import Proxies
-from trackway.collect.collector import Collector, read_path, remember_unsettled
+from trackway.collect.collector import Collector, remember_unsettled
 from trackway.collect.consent_routes import ConsentRoutes
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.dropin_files import make_dropin_routes
+from trackway.collect.http import read_path
 from trackway.collect.limits import read_limits
 from trackway.collect.protocol import Example
 from trackway.collect.protocols import PROTOCOLS, show_example

@@ -5,12 +5,8 @@ here (docs/decisions/0001). What is refused is answered in the dialect's own wor
 headers, and never as HTML.
 """
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -21,31 +17,26 @@ from trackway.collect.consent import foretell_storing
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
+from trackway.collect.http import Scope, Send, read_path, refusal_headers, send_reply
 from trackway.collect.limits import Limits
 from trackway.collect.paths import Match, Paths
 from trackway.collect.plan import check_plan
 from trackway.collect.protocol import Answering, Parsed, Protocol, Reply, Request, Verdict
 from trackway.collect.rates import Rate, Rates
+from trackway.collect.recorder import Recorder, count_items
 from trackway.collect.verdicts import KeyMemory
 from trackway.collect.visitor_cookie import add_visitor_cookie
 from trackway.control.sources import KeyHolder
 from trackway.event import Event, LogPlace, Source, Submission
-from trackway.eventlog.interface import DiskFull, EventLogWriter, NotDurable
+from trackway.eventlog.interface import EventLogWriter
 from trackway.ids import make_submission_id
 from trackway.metrics import METRICS
-from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
+from trackway.outcome import Reason, Refused, Rejection, refuse
 from trackway.profiles.policies import DEFAULT_POLICY
-from trackway.records import Refusal, encode_record
 
 LOG = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-RETRY_AFTER_S = b"2"
 NO_HEADERS: Mapping[str, str] = {}
-# Of one refused request so many items are described; of the others it is known which they are.
-DESCRIBED_ITEMS = 100
 # Paths that a dialect shares with Trackway's own API, told apart by the method.
 SHARED_PATHS = frozenset({"/api/v1/events"})
 
@@ -78,12 +69,10 @@ class Collector:
         self._keys = keys
         self._memory = memory
         self._people = people
-        self._log = log
+        self._recorder = Recorder(log, memory, limits)
         self._proxies = proxies
         self._clock = clock
         self.rates = Rates(clock)
-        # Finding a counter by its labels takes four times as long as counting.
-        self._count_events = lru_cache(4096)(METRICS.events.labels)
         # Set by whoever watches the log: the pipeline is further behind than the operator allows.
         self.overloaded = False
 
@@ -158,7 +147,7 @@ class Collector:
         request, protocol, source = asking.request, asking.protocol, holder.source
         asking.rate = self.rates.take(source)
         if asking.rate and not asking.rate.allowed:
-            self._count_events(source.id, Outcome.REJECTED.value).inc()
+            self._recorder.count_rejected(source.id)
             raise asking.rate.refused()
         validate_only = request.query_value("validate") in ("1", "true")
         noted = protocol.note(request, source, self._people) if protocol.note else {}
@@ -169,12 +158,12 @@ class Collector:
                 parsed = self.parse(protocol, submission, body, source)
             except Refused as refused:
                 if not validate_only:
-                    await self._log_refusals(submission, [refused.rejection], whole=True)
+                    await self._recorder.log_refusals(submission, [refused.rejection], whole=True)
                 raise
             policy = self._keys.policies.get(submission.workspace, DEFAULT_POLICY)
             verdicts = foretell_storing(self._memory.judge(parsed), policy, submission.headers)
             if not validate_only:
-                place = await self._make_durable(count_items(submission, parsed), verdicts)
+                place = await self._recorder.make_durable(count_items(submission, parsed), verdicts)
         finally:
             if noted and place is None:
                 self._people.forget(noted)
@@ -206,7 +195,7 @@ class Collector:
         verdicts = self._memory.judge(parsed)
         taken = [verdict for verdict in verdicts if verdict.rejection is None]
         if really:
-            await self._make_durable(again, taken)
+            await self._recorder.make_durable(again, taken)
         return taken
 
     async def record(
@@ -228,7 +217,7 @@ class Collector:
         submission = self._make_submission(scope or {"client": None}, request, body, protocol, holder, {})
         parsed = protocol.parse(submission, body, source, self._limits)
         verdicts = self._memory.judge(parsed)
-        await self._make_durable(count_items(submission, parsed), verdicts)
+        await self._recorder.make_durable(count_items(submission, parsed), verdicts)
         return protocol.reply(Answering(submission, source, parsed, verdicts))
 
     async def _find_holder(self, claims: Sequence[Match], asking: "Asking") -> KeyHolder:
@@ -280,87 +269,9 @@ class Collector:
             noted=noted,
         )
 
-    async def _make_durable(self, submission: Submission, verdicts: Sequence[Verdict]) -> LogPlace | None:
-        """Duplicates go into the log too: what is stored is decided there, and the books count them.
-
-        The place of the first event; None when there is none.
-        """
-        rejections = [v.rejection for v in verdicts if v.rejection]
-        if rejections:
-            await self._log_refusals(submission, rejections)
-        if not submission.events:
-            return None
-        held = self._memory.remember(verdicts)
-        try:
-            place = await self._log.append(encode_record(submission))
-        except NotDurable as error:
-            self._memory.forget(verdicts)
-            raise _word_log_error(error) from error
-        for remembered in held:
-            remembered.place = LogPlace(place.segment, place.ordinal, 0)
-        self._count(submission, verdicts)
-        return LogPlace(place.segment, place.ordinal, 0)
-
-    async def _log_refusals(
-        self, submission: Submission, rejections: Sequence[Rejection], *, whole: bool = False
-    ) -> None:
-        """Word of a refusal is kept for the books and the operator; the sender is told in any case.
-
-        Where one event refuses the `whole` request, all of it may be tried again.
-        """
-        by_reason: dict[Reason, list[Rejection]] = {}
-        for rejection in rejections:
-            by_reason.setdefault(rejection.reason, []).append(rejection)
-        most = self._limits.kept_refusal_bytes
-        kept = msgspec.structs.replace(submission, events=0, refused=(), body=submission.body[:most])
-        refusals = []
-        for reason, alike in by_reason.items():
-            self._count_events(submission.source, Outcome.REJECTED.value).inc(len(alike))
-            refusal = Refusal(
-                refusal_id=make_submission_id(submission.received_at),
-                received_at=submission.received_at,
-                workspace=submission.workspace,
-                source=submission.source,
-                reason=reason.value,
-                message=alike[0].message[:500],
-                field=alike[0].field[:200],
-                events=len(alike),
-                submission=kept,
-                cut=len(submission.body) > most,
-                indexes=() if whole else tuple(each.index for each in alike if each.index is not None),
-                items=tuple(
-                    (-1 if each.index is None else each.index, each.field[:200], each.message[:500])
-                    for each in alike[:DESCRIBED_ITEMS]
-                ),
-            )
-            refusals.append(encode_record(refusal))
-        try:
-            await asyncio.gather(*(self._log.append(refusal) for refusal in refusals))
-        except NotDurable as error:
-            raise _word_log_error(error) from error
-
     async def tell_limited(self, *, all: bool = False) -> None:
-        """Put on the log how many requests were over their source's limit; if it takes nothing now, the metrics know."""
-        for refusal in self.rates.take_ended(all=all):
-            with contextlib.suppress(NotDurable):
-                await self._log.append(encode_record(refusal))
-
-    def _count(self, submission: Submission, verdicts: Sequence[Verdict]) -> None:
-        duplicates = sum(v.outcome is Outcome.DUPLICATE for v in verdicts)
-        self._count_events(submission.source, "accepted").inc(submission.events - duplicates)
-        if duplicates:
-            self._count_events(submission.source, Outcome.DUPLICATE.value).inc(duplicates)
-
-
-def read_path(scope: Scope) -> str:
-    """The path as it was sent: decoded, an escaped slash would make one segment two."""
-    raw = scope.get("raw_path")
-    return raw.decode("latin-1") if raw else str(scope["path"])
-
-
-def count_items(submission: Submission, parsed: Parsed) -> Submission:
-    left_out = tuple(index for index, item in enumerate(parsed.items) if isinstance(item, Rejection))
-    return msgspec.structs.replace(submission, events=len(parsed.items) - len(left_out), refused=left_out)
+        """Put on the log how many requests were over their source's limit."""
+        await self._recorder.log_counts(self.rates.take_ended(all=all))
 
 
 def remember_unsettled(memory: KeyMemory, events: Sequence[Event], segment: int, record: int) -> None:
@@ -370,30 +281,3 @@ def remember_unsettled(memory: KeyMemory, events: Sequence[Event], segment: int,
     """
     for remembered in memory.remember(memory.judge(Parsed(events))):
         remembered.place = LogPlace(segment, record, 0)
-
-
-def _word_log_error(error: NotDurable) -> Refused:
-    if isinstance(error, DiskFull):
-        return refuse(Reason.DISK_FULL, "the disk is full up to its reserve; nothing was stored, send it again later")
-    return refuse(Reason.NOT_DURABLE, "the event could not be made durable now; nothing was stored, send it again")
-
-
-def refusal_headers(rejection: Rejection, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
-    if rejection.status in (503, 507):
-        return [(b"retry-after", RETRY_AFTER_S)]
-    if rejection.status == 405:
-        return [(b"allow", ", ".join((*methods, "OPTIONS")).encode())]
-    if rejection.status == 401:
-        return [(b"www-authenticate", b'Bearer realm="trackway"')]
-    return []
-
-
-async def send_reply(send: Send, reply: Reply, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    own = [*reply.headers, *headers]
-    # An answer 204 has no length (RFC 9110, 8.6).
-    if reply.status != 204:
-        own.append((b"content-length", str(len(reply.body)).encode()))
-    if reply.body:
-        own.append((b"content-type", reply.content_type))
-    await send({"type": "http.response.start", "status": reply.status, "headers": own})
-    await send({"type": "http.response.body", "body": reply.body})

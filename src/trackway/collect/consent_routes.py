@@ -14,10 +14,11 @@ from sqlalchemy.exc import OperationalError
 
 from trackway.clock import Clock
 from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
-from trackway.collect.collector import Asking, Collector, Scope, Send, refusal_headers, send_reply
+from trackway.collect.collector import Asking, Collector
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
+from trackway.collect.http import Scope, Send, refusal_headers, send_reply
 from trackway.collect.limits import LONGEST_ID, Limits
 from trackway.collect.protocol import Reply, Request, json_reply
 from trackway.collect.protocols.native import NATIVE
