@@ -180,3 +180,17 @@ def test_an_event_that_the_store_refused_again_stays_a_letter(state: State) -> N
     with state.read() as connection:
         [letter] = connection.execute(select(DEAD_LETTERS)).all()
     assert (letter.events, letter.replayed_events, letter.indexes) == (1, 1, "[1]")
+
+
+def test_a_letter_holds_no_secret_key() -> None:
+    secrets = [f"{prefix}{'0a' * 16}" for prefix in ("tw_secret_", "pact_live_", "pact_test_", "clm_", "tracify_")]
+    public = f"tw_pub_{'0a' * 16}"
+    body = msgspec.json.encode({"write_key": secrets[0], "others": [*secrets[1:], public]})
+    sent = make_submission(query=f"api_key={secrets[1]}&k={public}", body=body)
+    letter = set_refusal_aside(make_refusal(submission=sent), lambda submission: submission)
+
+    assert not [secret for secret in secrets if secret.encode() in letter.payload]
+    kept = msgspec.msgpack.decode(letter.payload, type=Submission)
+    assert kept.query == f"api_key=pact_live_{'*' * 32}&k={public}"
+    assert list(msgspec.json.decode(kept.body)) == ["write_key", "others"]
+    assert public.encode() in kept.body

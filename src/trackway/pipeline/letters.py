@@ -4,10 +4,12 @@ No letter holds an address that the workspace does not keep: events come here af
 submissions it is cut in the same way first. It writes nothing; the pipeline's transactions do.
 """
 
+import re
 from collections.abc import Callable, Collection
 
 import msgspec
 
+from trackway.control.sources import CREDENTIAL_FORMS
 from trackway.event import Event, Submission
 from trackway.eventlog.interface import Damage
 from trackway.ids import make_event_id, read_event_id
@@ -20,6 +22,11 @@ from trackway.records import Refusal
 KEPT_OF_A_PAYLOAD = 65_536
 # What the column `content` of a letter says of its payload.
 SUBMISSION, EVENT = "submission", "event"
+
+# A key that may be read once only, where it is made. A sender may put it into the address or the body.
+_SECRETS = [prefix for form in CREDENTIAL_FORMS.values() for prefix in (form.secret_prefix, form.test_prefix) if prefix]
+_SECRET = re.compile(rb"(%b)[0-9a-f]{32}" % "|".join(map(re.escape, _SECRETS)).encode())
+HIDDEN = b"*" * 32
 
 # A submission as it may be kept: its address cut as the workspace says.
 Hide = Callable[[Submission], Submission]
@@ -61,7 +68,19 @@ def set_event_aside(event: Event, kind: str, letter_id: str, reason: Reason, det
 def keep_submission(submission: Submission, hide: Hide) -> bytes:
     """A submission's bytes, up to a limit, without what the workspace does not keep."""
     kept = msgspec.structs.replace(hide(submission), body=submission.body[:KEPT_OF_A_PAYLOAD])
-    return msgspec.msgpack.encode(kept)
+    return msgspec.msgpack.encode(hide_keys(kept))
+
+
+def hide_keys(submission: Submission) -> Submission:
+    """Without the secret part of a key. Nothing else changes, and a replay asks for no key."""
+    query, body = submission.query.encode(), submission.body
+    if not _SECRET.search(query) and not _SECRET.search(body):
+        return submission
+    return msgspec.structs.replace(
+        submission,
+        query=_SECRET.sub(rb"\1" + HIDDEN, query).decode(),
+        body=_SECRET.sub(rb"\1" + HIDDEN, body),
+    )
 
 
 def set_submission_aside(
@@ -95,7 +114,7 @@ def set_refusal_aside(refusal: Refusal, hide: Hide) -> DeadLetter:
         reason=refusal.reason,
         detail=refusal.message,
         event_id="",
-        payload=msgspec.msgpack.encode(hide(sent)) if sent else refusal.body,
+        payload=msgspec.msgpack.encode(hide_keys(hide(sent))) if sent else refusal.body,
         received_at=refusal.received_at,
         protocol=sent.protocol if sent else "",
         field=refusal.field,
