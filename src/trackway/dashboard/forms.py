@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from trackway.dashboard.access import check_csrf, check_origin, read_form
 from trackway.dashboard.answering import Endpoint, answer_page, make_question, show_answer
 from trackway.dashboard.page import Page, Question, ShownAgain
-from trackway.dashboard.pages import consent, diagnostics, plan, privacy, source
+from trackway.dashboard.pages import consent, diagnostics, install, plan, privacy, source
 
 # Carries a form out and says where to go then; ShownAgain when the page is to be shown instead.
 Act = Callable[[Question, Mapping[str, str]], str]
@@ -45,5 +45,6 @@ FORM_ROUTES: tuple[BaseRoute, ...] = (
     Route("/privacy/addresses", take_form(privacy.PAGE, privacy.set_ip_mode_from_form), methods=["POST"]),
     Route("/catalogue", take_form(plan.PAGE, plan.change_from_form), methods=["POST"]),
     Route("/sources/{source_id}", take_form(source.PAGE, source.change_from_form), methods=["POST"]),
+    Route("/install", take_form(install.PAGE, install.add_from_form), methods=["POST"]),
     Route("/diagnostics", take_form(diagnostics.PAGE, diagnostics.set_rule_from_form), methods=["POST"]),
 )

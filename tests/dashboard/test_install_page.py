@@ -1,0 +1,268 @@
+"""The page Install: what it gives to paste works as it stands, and it says when the first event has arrived."""
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from html import unescape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from trackway.app.aliases import Aliases
+from trackway.collect.script_files import read_manifest
+from trackway.dashboard.install_snippets import NAMES, VARIANTS, Tag
+from trackway.settings import Settings
+from trackway.testing.server import Answer, TestServer
+
+from .conftest import Screen, Visitor, open_screen, read_csrf
+
+CODE = re.compile(r"<pre[^>]*><code>(.*?)</code></pre>", re.DOTALL)
+
+
+@pytest.fixture
+def web(server: TestServer, request: pytest.FixtureRequest) -> dict[str, Any]:
+    return server.add_source(f"{request.node.name[:80]} {time.time_ns()}", channel="web")
+
+
+@contextlib.contextmanager
+def serve_page(html: str) -> Iterator[str]:
+    """A site with this one page, at a port of its own."""
+
+    class OnePage(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path.startswith("/pasted")
+            self.send_response(200 if found else 404)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(html.encode() if found else b"")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    site = ThreadingHTTPServer(("127.0.0.1", 0), OnePage)
+    thread = threading.Thread(target=site.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{site.server_port}/pasted?a=1"
+    finally:
+        site.shutdown()
+        site.server_close()
+        thread.join()
+
+
+def key_of(source: dict[str, Any]) -> str:
+    return str(source["credentials"]["write_key"])
+
+
+def read_codes(member: Visitor, source: dict[str, Any], variant: str = "html") -> list[str]:
+    """What the page gives to paste; the last one is the content security policy."""
+    answer = member.get(f"/app/install?source={source['id']}&for={variant}")
+    assert answer.status == 200
+    return [unescape(code) for code in CODE.findall(answer.body.decode())]
+
+
+def post(member: Visitor, **fields: str) -> Answer:
+    token = read_csrf(member.get("/app/install"))
+    return member.post("/app/install", {"csrf": token, **fields}, origin=member.server.url)
+
+
+def test_the_tag_names_the_version_its_hash_and_the_key(
+    member: Visitor, server: TestServer, web: dict[str, Any]
+) -> None:
+    built = read_manifest()["trackway.js"]
+    tag, stub, stable, policy = read_codes(member, web)
+    assert tag == (
+        f'<script async src="{server.url}/js/{built.file}" integrity="{built.integrity}" crossorigin="anonymous" '
+        f'data-key="{key_of(web)}"></script>'
+    )
+    assert server.request("GET", f"/js/{built.file}").status == 200
+    assert stub.startswith("<script>(")
+    assert stable == f'<script async src="{server.url}/js/trackway.js" data-key="{key_of(web)}"></script>'
+    assert f"script-src {server.url} 'sha256-" in policy
+    assert f"connect-src {server.url}" in policy
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_names_the_key_and_where_it_goes(
+    member: Visitor, server: TestServer, web: dict[str, Any], variant: str
+) -> None:
+    assert set(VARIANTS) == set(NAMES)
+    *codes, _ = read_codes(member, web, variant)
+    assert all(key_of(web) in code for code in codes if "<script>(" not in code)
+    assert any(server.url in code for code in codes)
+    pinned = read_manifest()["trackway.js"].integrity in "".join(codes)
+    assert pinned is (variant not in ("pixel", "module"))
+
+
+def test_with_other_paths_every_variant_says_where_events_go() -> None:
+    script = Aliases(Settings(script_path="/a/s.js", collect_path="/a/e")).describe()
+    tag = Tag("https://t.example", script, "tw_pub_1")
+    for name, write in VARIANTS.items():
+        text = "".join(code.text for code in write(tag).codes)
+        assert "/js/" not in text, name
+        assert "/v1/events" not in text, name
+        assert "/a/e" in text, name
+
+
+def test_the_twin_says_the_same(member: Visitor, server: TestServer, web: dict[str, Any]) -> None:
+    path = f"/app/install.json?source={web['id']}"
+    answer = member.get(path).json
+    assert answer["source"] == {
+        **{"id": web["id"], "name": web["name"], "enabled": True, "key": key_of(web), "origins": ""}
+    }
+    assert answer["script"]["src"] == f"{server.url}/js/{read_manifest()['trackway.js'].file}"
+    assert answer["script"]["endpoint"] == f"{server.url}/v1/events"
+    assert (answer["event"], answer["rejection"]) == (None, None)
+    assert web["id"] in [source["id"] for source in answer["sources"]]
+    server.post("/v1/events", {"event_type": "seen"}, key_of(web))
+    server.wait_until_settled()
+    assert member.get(path).json["event"]["event_type"] == "seen"
+
+
+def test_only_sources_that_the_script_can_send_to_are_offered(member: Visitor, server: TestServer) -> None:
+    others = [server.add_source(f"not for pages {n} {time.time_ns()}", *what) for n, what in enumerate(
+        [("native", "server"), ("clarm", "web"), ("native", "mobile")])]  # fmt: skip
+    offered = {source["id"] for source in member.get("/app/install.json").json["sources"]}
+    assert not offered & {source["id"] for source in others}
+    for source in others:
+        assert member.get(f"/app/install?source={source['id']}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("source=none", 404), ("source=" + quote("<script>"), 404), ("for=none", 400)],
+)
+def test_what_there_is_not_is_said(member: Visitor, query: str, status: int) -> None:
+    assert member.get(f"/app/install?{query}").status == status
+
+
+def test_a_site_is_made_here(member: Visitor, server: TestServer) -> None:
+    name = f"Made here {time.time_ns()}"
+    answer = post(member, name=name, origin="https://www.shop.example/")
+    assert answer.status == 303
+    page = member.text(answer.headers["location"])
+    assert "Waiting for your first event" in page
+    assert "https://www.shop.example" in page
+    made = answer.headers["location"].partition("source=")[2]
+    source = server.api(f"sources/{made}")
+    assert (source["protocol"], source["channel"]) == ("native", "web")
+    assert source["settings"] == {"origins": "https://www.shop.example"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"name": " ", "origin": ""}, "a source needs a name"),
+        ({"name": "Wrong origin", "origin": "www.shop.example"}, "is not a value of this setting"),
+        ({"name": "Path", "origin": "https://www.shop.example/start"}, "is not a value of this setting"),
+    ],
+)
+def test_what_cannot_be_made_comes_back_with_the_reason(member: Visitor, fields: dict[str, str], says: str) -> None:
+    answer = post(member, **fields)
+    assert answer.status == 422
+    assert says in unescape(answer.body.decode())
+    assert f'value="{fields["name"].strip()}"' in answer.body.decode()
+
+
+def test_nothing_is_made_without_the_sessions_token(member: Visitor) -> None:
+    fields = {"csrf": "0" * 64, "name": "forged"}
+    assert member.post("/app/install", fields, origin=member.server.url).status == 403
+
+
+def test_menu_sources_and_a_new_source_lead_here(member: Visitor, web: dict[str, Any]) -> None:
+    assert 'href="/app/install"' in member.text("/app/tracking")
+    assert f'href="/app/install?source={web["id"]}"' in member.text("/app/sources")
+    form = {"csrf": read_csrf(member.get("/app/sources")), "name": f"n {time.time_ns()}", "protocol": "native"}
+    added = member.post("/app/sources", form | {"channel": "web"}, origin=member.server.url)
+    assert 'href="/app/install?source=' in added.body.decode()
+
+
+@pytest.mark.browser
+def test_it_turns_green_when_the_first_event_arrives(screen: Screen, server: TestServer, web: dict[str, Any]) -> None:
+    page = screen.page
+    page.goto(f"{server.url}/app/install?source={web['id']}")
+    expect(page.locator(".check-says:visible")).to_have_text("Waiting for your first event")
+    other = server.add_source(f"another {time.time_ns()}", channel="web")
+    server.post("/v1/events", {"event_type": "of_another_site"}, key_of(other))
+    server.wait_until_settled()
+    expect(page.locator('[data-check="waiting"]')).to_be_visible()
+    sent = server.post("/v1/events", {"event_type": "<b>hello</b>", "url": "https://shop.example/?a=<i>"}, key_of(web))
+    expect(page.locator('[data-check="arrived"]')).to_be_visible()
+    expect(page.locator(".check-says:visible")).to_have_text("Events arrive")
+    newest = page.locator('[data-slot="type"]')
+    expect(newest).to_have_text("<b>hello</b>")
+    expect(newest).to_have_attribute("href", f"/app/events/{sent.json['results'][0]['event_id']}")
+    expect(page.locator('[data-slot="url"]')).to_have_text("https://shop.example/?a=<i>")
+    server.post("/v1/events", {"event_type": "the_next"}, key_of(web))
+    expect(newest).to_have_text("the_next")
+    assert screen.complain() == []
+
+
+@pytest.mark.browser
+def test_what_is_refused_while_one_waits_is_said(screen: Screen, server: TestServer) -> None:
+    source = server.add_source(f"strict {time.time_ns()}", channel="web", origins="https://shop.example")
+    screen.page.goto(f"{server.url}/app/install?source={source['id']}")
+    answer = server.post("/v1/events", {"event_type": "x"}, key_of(source), {"origin": "https://evil.example"})
+    assert answer.status == 403
+    expect(screen.page.locator("[data-refused]")).to_contain_text("origin_not_allowed")
+    expect(screen.page.locator('[data-check="waiting"]')).to_be_visible()
+    assert screen.complain() == []
+
+
+@pytest.mark.browser
+def test_without_scripts_the_page_is_asked_for_again(
+    chromium: Browser, member: Visitor, server: TestServer, web: dict[str, Any]
+) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    context.add_cookies([{"name": "tw_session", "value": member.cookies["tw_session"], "url": server.url}])
+    page = context.new_page()
+    page.goto(f"{server.url}/app/install?source={web['id']}&for=pixel")
+    server.post("/v1/events", {"event_type": "quiet"}, key_of(web))
+    server.wait_until_settled()
+    page.get_by_role("link", name="Look again").click()
+    expect(page.locator(".check-says:visible")).to_have_text("Events arrive")
+    expect(page.locator("[aria-current=true]", has_text="Pixel")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("variant", ["html", "gtm", "module", "pixel"])
+def test_what_is_pasted_into_a_page_of_another_site_records_its_view(
+    chromium: Browser, member: Visitor, server: TestServer, web: dict[str, Any], variant: str
+) -> None:
+    code = read_codes(member, web, variant)[1 if variant == "module" else 0]
+    scripted = variant != "pixel"
+    html = f"<!doctype html><title>Pasted</title><link rel=icon href=data:,>{code if scripted else ''}<body>{'' if scripted else code}"
+    context = chromium.new_context(java_script_enabled=scripted)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    with serve_page(html) as url:
+        page.goto(url)
+        deadline = time.monotonic() + 20
+        while not (found := server.api("events", source=web["id"], event_type="page_view")["items"]):
+            assert time.monotonic() < deadline, errors
+            page.wait_for_timeout(100)
+        context.close()
+    assert found[0]["url"] == url
+    assert errors == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_it_fits_the_screen(chromium: Browser, member: Visitor, server: TestServer, width: int, variant: str) -> None:
+    name = f"{'w' * 150} {width} {variant}"
+    source = server.add_source(name, channel="web", origins=f"https://{'o' * 60}.example")
+    for screen in open_screen(chromium, member):
+        screen.page.set_viewport_size({"width": width, "height": 800})
+        screen.page.goto(f"{server.url}/app/install?source={source['id']}&for={variant}")
+        screen.page.locator("details.more summary").first.click()
+        assert screen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert screen.complain() == []
