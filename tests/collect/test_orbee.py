@@ -343,3 +343,11 @@ def test_a_repeat_with_the_same_dedupe_key_is_stored_once(
         assert fate(post(server, source, {**AS_PRINTED, "dedupe_key": "seen-once"})) == "accepted"
     [event] = stored(source)
     assert "dedupe_key" not in event["properties"]
+
+
+def test_a_time_zone_tells_the_country(server: TestServer, tracker: Callable[..., Source], stored: Stored) -> None:
+    source = tracker("web")
+    post(server, source, {**AS_PRINTED, "time_zone": "America/New_York"})
+    [event] = stored(source)
+    assert (event["country"], event["context"]) == ("US", {"time_zone": "America/New_York"})
+    assert "time_zone" not in event["properties"]

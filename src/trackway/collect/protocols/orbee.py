@@ -43,6 +43,8 @@ TRAITS: Mapping[str, tuple[str, ...]] = {
     "last_name": ("last_name", "lastName"),
 }
 ADDRESSES = ("url", "referrer")
+# Ours: which country's consent policy holds is read from it.
+CONTEXT = ("time_zone",)
 
 STATUS_HEADER = b"x-event-status"
 EXPOSE = (b"access-control-expose-headers", b"X-Event-Status")
@@ -107,6 +109,7 @@ def _read_item(item: Item, submission: Submission, source: Source) -> dict[str, 
         **time_fields(item.time("occurred_at"), None, submission.received_at, "occurred_at"),
         **_take_firsts(item, IDS, used),
         "traits": _take_firsts(item, TRAITS, used),
+        "context": {name: value for name in CONTEXT if (value := _take_text(item, name, LONGEST_ID, used))},
         "identifiers": {},
     }
     for kind, names in IDENTIFIERS.items():
