@@ -16,6 +16,7 @@ import { minify } from "terser";
 const FILES = {
   "trackway.js": "src/trackway.js",
   "trackway.core.js": "src/trackway.core.js",
+  "trackway.all.js": "src/trackway.all.js",
   "trackway.linked.js": "src/trackway.linked.js",
   "trackway.mjs": "src/module.js",
   "stub.js": "src/stub.js",

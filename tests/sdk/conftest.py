@@ -179,9 +179,15 @@ def open_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def page(open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
+def time_zone() -> str:
+    """Where the visitor is; in Europe nothing but anonymous events is stored before a consent."""
+    return "Europe/Berlin"
+
+
+@pytest.fixture
+def page(open_context: Callable[..., BrowserContext], time_zone: str) -> Iterator[Page]:
     """A page of a fresh profile; an error that reaches the page fails the test."""
-    page = open_context(locale="en-GB", timezone_id="Europe/Berlin").new_page()
+    page = open_context(locale="en-GB", timezone_id=time_zone).new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
@@ -196,7 +202,7 @@ class CapturePage(SiteRequest):
     """`/NAME` and all below it is tests/sdk/pages/NAME.html. Events come to this host, and go on to the real collector."""
 
     tag: str
-    server: TestServer
+    collector: TestServer
     sent: list[bytes]
 
     def do_GET(self) -> None:
@@ -214,7 +220,9 @@ class CapturePage(SiteRequest):
             self.reply(200, "text/html", b"<title>Thanks</title>")
             return
         self.sent.append(body)
-        answer = self.server.request("POST", self.path, body, dict(self.headers))
+        # A headless browser is a bot, which no figure counts.
+        headers = {name: value.replace("Headless", "") for name, value in self.headers.items()}
+        answer = self.collector.request("POST", self.path, body, headers)
         self.reply(answer.status, "application/json", answer.body)
 
 
@@ -236,9 +244,9 @@ class Visit:
             self.wait_for(until, before + 1)
 
     def events(self, *types: str) -> list[dict[str, Any]]:
-        """What is stored, oldest first; of all types if none is named."""
+        """What is stored, oldest first; of all types but `consent_updated` if none is named."""
         items = self.server.api("events", source=self.source, limit=1000)["items"][::-1]
-        return [event for event in items if not types or event["event_type"] in types]
+        return [e for e in items if (e["event_type"] in types if types else e["event_type"] != "consent_updated")]
 
     def wait_for(self, event_type: str, count: int = 1) -> list[dict[str, Any]]:
         deadline = time.monotonic() + 30
@@ -257,17 +265,24 @@ class Visit:
 
 @pytest.fixture
 def open_visit(server: TestServer, page: Page) -> Iterator[Callable[..., Visit]]:
-    """`open_visit(NAME, "data-leave='off'", **files)`: a visit to that page with these options of the tag."""
+    """`open_visit(NAME, "data-leave='off'", **sounds)`: a visit to that page with these options of the tag.
+
+    The visitor agrees to be tracked, unless `agrees` is False, so that the server keeps whole addresses.
+    """
     with contextlib.ExitStack() as stack:
 
-        def open_one(name: str, options: str = "", **files: bytes) -> Visit:
+        def open_one(
+            name: str, options: str = "", *, script: str = "trackway.js", agrees: bool = True, **files: bytes
+        ) -> Visit:
+            if agrees:
+                page.add_init_script("(window.trackway ??= []).push(['consent', {tracking: 'granted'}])")
             source = server.add_source(f"{name}-{time.time_ns()}", channel="web")
             key = source["credentials"]["write_key"]
             # This host stands between the page and the collector, so that every byte is seen.
-            tag = f'<script async src="{server.url}/js/trackway.js" data-key="{key}" data-endpoint="/v1/events" {options}></script>'
+            tag = f'<script async src="{server.url}/js/{script}" data-key="{key}" data-endpoint="/v1/events" {options}></script>'
             pages = {f"/{path}.wav": content.decode("latin-1") for path, content in files.items()}
             sent: list[bytes] = []
-            bound = {"pages": pages, "tag": tag, "server": server, "sent": sent}
+            bound = {"pages": pages, "tag": tag, "collector": server, "sent": sent}
             url = stack.enter_context(contextlib.contextmanager(serve)(type("Bound", (CapturePage,), bound)))
             return Visit(f"{url}/{name}", page, server, source["id"], sent)
 

@@ -3,7 +3,7 @@
 
 /** @import { Options, Trackway } from "./types.d.ts" */
 
-import { WATCHERS } from "./capture/watchers.js";
+import { ALL } from "./capture/all.js";
 import { startFromOptions } from "./core.js";
 
 /**
@@ -11,6 +11,6 @@ import { startFromOptions } from "./core.js";
  * @returns {Trackway | undefined} also the global `trackway`
  */
 export function init(options) {
-  startFromOptions(options, WATCHERS);
+  startFromOptions(options, ALL);
   return /** @type {Trackway | undefined} */ (window.trackway);
 }

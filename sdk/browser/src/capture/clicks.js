@@ -1,46 +1,45 @@
 // What is recorded without a line of the site's own code: clicks.
 //
 // Never read: what a visitor typed. Of a click only the visible text of the thing clicked is taken.
-// A `data-no-track` attribute switches it off for everything inside.
 
-/** @import { RecordEvent } from "../types.d.ts" */
+/** @import { Options, RecordEvent } from "../types.d.ts" */
+/** @import { Page } from "./capture.d.ts" */
 
-import { guard } from "../guard.js";
+import { listen } from "./listen.js";
 
 const MOST_TEXT = 80;
+const FILE = /\.(docx?|xlsx?|pptx?|csv|zip|gz|dmg|exe|mp[34])$/i;
+const UNREAD = "input,textarea,select,[contenteditable],[data-no-track]";
 
 /**
- * @param {Element} element
- * @returns {string} its visible text, "" when it holds a field that a visitor could have filled
- */
-function readText(element) {
-  if (element.querySelector("input,textarea,select,[contenteditable],[data-no-track]")) return "";
-  if (element.matches("input,textarea,select,[contenteditable]")) return "";
-  const text = /** @type {HTMLElement} */ (element).innerText || element.getAttribute("aria-label") || "";
-  return text.replace(/\s+/g, " ").trim().slice(0, MOST_TEXT);
-}
-
-/**
- * Clicks on links, buttons and whatever carries `data-track`; the middle button too.
+ * Clicks on links, buttons and whatever carries `data-track`, the middle button too, also inside
+ * of open shadow roots. A click on a file is a download instead.
  *
  * @param {RecordEvent} record
+ * @param {Options} _options
+ * @param {Page} page
  */
-export function watchClicks(record) {
-  const click = guard((/** @type {MouseEvent} */ event) => {
-    const target = event.target;
-    if (!(target instanceof Element) || event.button > 1) return;
-    const element = target.closest("a,button,[data-track]");
-    if (!element || target.closest("[data-no-track]")) return;
-    const href = /** @type {HTMLAnchorElement} */ (element).href;
-    record("click", {
-      tag: element.localName,
-      text: readText(element),
-      id: element.id || undefined,
-      name: element.getAttribute("data-track") || undefined,
-      href: typeof href === "string" ? href : undefined,
-    });
+export function watchClicks(record, _options, page) {
+  listen("click auxclick", ({ button }, path) => {
+    const element = path.find((node) => node.matches?.("a,button,summary,[role=button],[data-track]"));
+    if (!element || button > 1) return;
+    const { href, host, pathname = "", id, localName } = /** @type {HTMLAnchorElement} */ (element);
+    // Nothing of what holds a field that a visitor could have filled.
+    const unread = element.closest(UNREAD) || element.querySelector(UNREAD);
+    const text = (!unread && (element.innerText || element.ariaLabel)) || "";
+    /** @type {Record<string, unknown>} */
+    const properties = {
+      tag: localName,
+      text: text.replace(/\s+/g, " ").trim().slice(0, MOST_TEXT),
+      id: id || undefined,
+      // Links in drawings have no address as text.
+      href: host == null ? host : page.scrub(href),
+      outbound: (host && host !== location.host) || undefined,
+    };
+    for (const { name, value } of element.attributes) {
+      const [, key] = name.split(/^data-track-?/);
+      if (key != null) properties[key || "name"] = value;
+    }
+    record(/\.pdf$/i.test(pathname) ? "download_pdf" : FILE.test(pathname) ? "file_download" : "click", properties);
   });
-  // In the capture phase, so that a page that stops the event is recorded as well.
-  addEventListener("click", click, true);
-  addEventListener("auxclick", click, true);
 }

@@ -1,11 +1,10 @@
 // What is recorded without a line of the site's own code: sent forms.
 //
 // Never read: what a visitor typed. Of a form only the names of its fields are taken.
-// A `data-no-track` attribute switches it off for everything inside.
 
 /** @import { RecordEvent } from "../types.d.ts" */
 
-import { guard } from "../guard.js";
+import { listen } from "./listen.js";
 
 const MOST_FIELDS = 50;
 
@@ -15,23 +14,17 @@ const MOST_FIELDS = 50;
  * @param {RecordEvent} record
  */
 export function watchForms(record) {
-  const submit = guard((/** @type {SubmitEvent} */ event) => {
-    const form = event.target;
-    if (!(form instanceof HTMLFormElement) || form.closest("[data-no-track]")) return;
+  listen("submit", ({ target: form }) => {
     // Attributes, not properties: a field called "id" or "action" hides the form's own.
-    /** @param {string} name */
-    const read = (name) => form.getAttribute(name) || "";
-    const fields = new Set();
-    for (const field of form.querySelectorAll("input:not([type=hidden]),select,textarea")) {
-      const name = field.getAttribute("name");
-      if (name && !field.closest("[data-no-track]")) fields.add(name);
-    }
+    const [id, name, action] = ["id", "name", "action"].map((key) => form.getAttribute(key) || "");
+    /** @type {HTMLInputElement[]} */
+    const fields = [...form.querySelectorAll(":is(input:not([type=hidden]),textarea,select):not([data-no-track],[data-no-track] *)")];
+    const names = fields.map((field) => field.name);
     record("form_submit", {
-      id: read("id"),
-      name: read("name"),
-      action: new URL(read("action"), document.baseURI).pathname,
-      fields: [...fields].slice(0, MOST_FIELDS),
+      id,
+      name,
+      action: new URL(action || "", document.baseURI).pathname,
+      fields: [...new Set(names)].filter(Boolean).slice(0, MOST_FIELDS),
     });
   });
-  addEventListener("submit", submit, true);
 }

@@ -1,8 +1,10 @@
 // What is recorded without a line of the site's own code: page views.
 
-/** @import { Options, PageState, RecordEvent } from "../types.d.ts" */
+/** @import { Options, RecordEvent } from "../types.d.ts" */
+/** @import { Page } from "./capture.d.ts" */
 
 import { guard } from "../guard.js";
+import { listen } from "./listen.js";
 
 const TITLE_AFTER_MS = 100;
 
@@ -11,52 +13,49 @@ const TITLE_AFTER_MS = 100;
  * applications), and when the browser brings the page back from its cache.
  *
  * @param {RecordEvent} record
- * @param {Options} _options
- * @param {PageState} page its `referrer` is set to the old address when a script changes the address
+ * @param {Options} options `hashes: "on"` where the fragment names the page, as in "#/cart"
+ * @param {Page} page its `referrer` is set to the old address when a script changes the address
  */
-export function watchPages(record, _options, page) {
+export function watchPages(record, options, page) {
   let shown = "";
+
+  /** @param {string} address */
+  // A fragment alone is a place in a page, not a page.
+  const strip = (address) => address.split(options.hashes === "on" ? " " : "#")[0];
 
   /** @param {number} [at] */
   function view(at) {
     shown = location.href;
-    const event = record("page_view", {}, at);
+    const event = (page.view_ = record("page_view", {}, at));
     // The title often follows the address by a moment, and the event leaves a little later still.
     setTimeout(() => {
-      if (location.href === event.url) event.title = document.title;
+      if (event === page.view_) event.title = document.title;
     }, TITLE_AFTER_MS);
   }
 
   const follow = guard(() => {
-    // A fragment alone is a place in a page, not a page.
-    if (!shown || location.href.split("#")[0] === shown.split("#")[0]) return;
+    if (!shown || strip(location.href) === strip(shown)) return;
+    page.end_?.();
     page.referrer = shown;
     view();
   });
 
-  for (const method of /** @type {const} */ (["pushState", "replaceState"])) {
-    const original = history[method];
-    history[method] = function (...args) {
-      original.apply(this, args);
-      follow();
-    };
+  if (window.navigation) window.navigation.addEventListener("currententrychange", follow);
+  else {
+    for (const method of /** @type {const} */ (["pushState", "replaceState"])) {
+      const original = history[method];
+      history[method] = (...args) => {
+        original.apply(history, args);
+        follow();
+      };
+    }
+    listen("popstate", follow);
   }
-  addEventListener("popstate", follow);
-  addEventListener(
-    "pageshow",
-    guard((/** @type {PageTransitionEvent} */ event) => {
-      if (event.persisted) view();
-    }),
-  );
 
-  if (document.visibilityState === "hidden") {
-    // Opened in a background tab or rendered ahead of the visit: it counts when it is seen.
-    const seen = guard(() => {
-      document.removeEventListener("visibilitychange", seen);
-      view();
-    });
-    document.addEventListener("visibilitychange", seen);
-  } else {
-    view(Math.round(performance.timeOrigin));
-  }
+  // Opened in a background tab or rendered ahead of the visit: it counts when it is seen.
+  const see = (/** @type {{persisted?: boolean, at?: number}} */ { persisted, at }) => {
+    if (persisted || !(shown || document.hidden)) view(at);
+  };
+  listen("visibilitychange pageshow", see);
+  see({ at: Math.round(performance.timeOrigin) });
 }

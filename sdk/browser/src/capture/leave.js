@@ -1,0 +1,48 @@
+// What is recorded without a line of the site's own code: how long and how far a page was read.
+
+/** @import { Options, RecordEvent } from "../types.d.ts" */
+/** @import { Page } from "./capture.d.ts" */
+
+import { listen } from "./listen.js";
+
+/**
+ * `page_leave` when the page is hidden or left, or a script changes the address. `engaged_ms` counts
+ * the time since the last one in which the page was visible and had the focus, so that several of
+ * one page add up; `scroll_depth` is the lowest point of the page that was in view, in percent.
+ *
+ * @param {RecordEvent} record
+ * @param {Options} _options
+ * @param {Page} page
+ */
+export function watchLeaving(record, _options, page) {
+  let engaged = 0;
+  let since = 0; // 0: not engaged
+  let depth = 0;
+
+  const measure = () => {
+    const seen = (100 * (scrollY + innerHeight)) / document.documentElement.scrollHeight;
+    depth = Math.max(depth, Math.min(100, Math.round(seen)));
+  };
+
+  /** @param {string} [type] of the event; none: a script has changed the address */
+  const look = (type) => {
+    const now = performance.now();
+    const gone = document.hidden || type === "pagehide";
+    const view = page.view_;
+    engaged += since && now - since;
+    since = gone || !document.hasFocus() ? 0 : now;
+    if (view && engaged > 1 && (gone || !type)) {
+      measure();
+      record("page_leave", { engaged_ms: engaged | 0, scroll_depth: depth }, undefined, { url: view.url });
+      engaged = 0;
+    }
+  };
+
+  page.end_ = () => {
+    look();
+    depth = 0;
+  };
+  listen("scroll", measure);
+  listen("focus blur visibilitychange pageshow pagehide", ({ type }) => look(type));
+  look("start");
+}
