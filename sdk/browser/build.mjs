@@ -20,6 +20,9 @@ const FILES = {
   "trackway.linked.js": "src/trackway.linked.js",
   "trackway.mjs": "src/module.js",
   "stub.js": "src/stub.js",
+  "clarm.js": "src/dropins/clarm.js",
+  "tracardi.js": "src/dropins/tracardi.js",
+  "orbee.js": "src/dropins/orbee.js",
 };
 
 const here = dirname(fileURLToPath(import.meta.url));
