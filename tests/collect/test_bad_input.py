@@ -154,6 +154,35 @@ def test_a_body_that_does_not_unpack_is_415(
     assert (answer.status, find_reason(answer)[0]) == (415, "undecodable_body")
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"\x1f\x8bxx", "undecodable_body"), (b" " * 5_000_001, "body_too_large")],
+    ids=["packing", "size"],
+)
+def test_a_body_that_cannot_be_read_is_in_the_books_and_on_the_list(
+    server: TestServer, native: Source, stored: Stored, body: bytes, reason: str
+) -> None:
+    """Its key stands in a header, so it is known whose it is."""
+    post(server, native, body)
+    # What came after it is stored, so word of it was read.
+    post(server, native, FINE)
+    assert len(stored(native)) == 1
+    [books] = [s for s in server.api("books")["sources"] if s["source"] == native["id"]]
+    assert books["rejected"] == {reason: 1}
+    [letter] = server.api("rejections", source=native["id"])["items"]
+    assert letter["reason"] == reason
+
+
+def test_a_secret_key_in_the_address_is_not_kept(server: TestServer, native: Source, stored: Stored) -> None:
+    key = native["credentials"]["write_key"]
+    answer = server.request("POST", f"/v1/events?k={key}&note=kept", FINE)
+    assert answer.status == 200, answer.body
+    assert len(stored(native)) == 1
+    logged = b"".join(file.read_bytes() for file in (server.data / "log").rglob("*") if file.is_file())
+    assert b"note=kept" in logged
+    assert key.encode() not in logged
+
+
 def test_keys_that_do_not_fit_are_401(server: TestServer, pact_key: str) -> None:
     for key in ("", "tw_pub_0", "ключ", pact_key):
         answer = server.request(

@@ -94,17 +94,7 @@ class Collector:
         cors = echo_origin(headers.get("origin", ""))
         asking = Asking(claims[0].protocol)
         try:
-            if scope["method"] not in methods:
-                raise refuse(
-                    Reason.METHOD_NOT_ALLOWED,
-                    f"{scope['path']} takes {', '.join(methods)}, not {scope['method'][:20]}",
-                )
-            claims = [claim for claim in claims if scope["method"] in claim.route.methods]
-            asking.protocol = claims[0].protocol
-            reply = await self._collect(claims, scope, path, headers, receive, asking)
-        except Refused as refused:
-            reply = self._word_refusal(asking, refused.rejection)
-            cors += refusal_headers(refused.rejection, methods)
+            reply, further = await self._answer(claims, methods, scope, path, headers, receive, asking)
         except ClientGone:
             return
         except Exception:
@@ -113,9 +103,31 @@ class Collector:
             rejection = Rejection(
                 reason=Reason.INTERNAL_ERROR, message="a fault of this server; nothing was stored, send it again"
             )
-            reply = self._word_refusal(asking, rejection)
-            cors += refusal_headers(rejection, methods)
-        await send_reply(send, reply, [*cors, *asking.rate.headers] if asking.rate else cors)
+            reply, further = self._word_refusal(asking, rejection), refusal_headers(rejection, methods)
+        await send_reply(send, reply, [*cors, *further, *(asking.rate.headers if asking.rate else ())])
+
+    async def _answer(
+        self,
+        claims: Sequence[Match],
+        methods: tuple[str, ...],
+        scope: Scope,
+        path: str,
+        headers: Mapping[str, str],
+        receive: Receive,
+        asking: "Asking",
+    ) -> tuple[Reply, Sequence[tuple[bytes, bytes]]]:
+        """The answer and headers of a refusal."""
+        try:
+            if scope["method"] not in methods:
+                raise refuse(
+                    Reason.METHOD_NOT_ALLOWED,
+                    f"{scope['path']} takes {', '.join(methods)}, not {scope['method'][:20]}",
+                )
+            claims = [claim for claim in claims if scope["method"] in claim.route.methods]
+            asking.protocol = claims[0].protocol
+            return await self._collect(claims, scope, path, headers, receive, asking), ()
+        except Refused as refused:
+            return self._word_refusal(asking, refused.rejection), refusal_headers(refused.rejection, methods)
 
     def _word_refusal(self, asking: "Asking", rejection: Rejection) -> Reply:
         METRICS.rejected.labels(asking.protocol.name, rejection.reason.value).inc()
@@ -130,8 +142,13 @@ class Collector:
         receive: Receive,
         asking: "Asking",
     ) -> Reply:
-        packed = await read_body(receive, headers.get("content-length"), self._limits)
-        body = unpack_body(packed, headers.get("content-encoding", ""), self._limits)
+        packed = body = b""
+        unread: Refused | None = None
+        try:
+            packed = await read_body(receive, headers.get("content-length"), self._limits)
+            body = unpack_body(packed, headers.get("content-encoding", ""), self._limits)
+        except Refused as refused:
+            unread = refused
         request = asking.request = Request(
             method=scope["method"],
             path=path,
@@ -143,20 +160,28 @@ class Collector:
             raise refuse(
                 Reason.NOT_DURABLE, "too much waits to be processed (limit log_backlog_bytes); send it again later"
             )
-        holder = await self._find_holder(claims, asking)
+        try:
+            holder = await self._find_holder(claims, asking)
+        except Refused as refused:
+            # Without a body that can be read its key may only seem to be missing.
+            raise unread or refused from None
         request, protocol, source = asking.request, asking.protocol, holder.source
         asking.rate = self.rates.take(source)
         if asking.rate and not asking.rate.allowed:
             self._recorder.count_rejected(source.id)
             raise asking.rate.refused()
         validate_only = request.query_value("validate") in ("1", "true")
-        noted = protocol.note(request, source, self._people) if protocol.note else {}
+        noted = protocol.note(request, source, self._people) if protocol.note and not unread else {}
         submission = self._make_submission(scope, request, packed, protocol, holder, noted)
         place = None
         try:
             try:
+                if unread:
+                    raise unread
                 parsed = self.parse(protocol, submission, body, source)
             except Refused as refused:
+                # At once: who comes while it is written down must not take its session for a known one.
+                self._people.forget(noted)
                 if not validate_only:
                     await self._recorder.log_refusals(submission, [refused.rejection], whole=True)
                 raise
@@ -252,6 +277,10 @@ class Collector:
     ) -> Submission:
         peer = scope["client"][0] if scope.get("client") else ""
         now = self._clock()
+        query = request.query
+        if query and holder.trusted and (key := protocol.find_key(request)) and key in query:
+            # A secret is not kept; nothing that reads the log asks for a key.
+            query = query.replace(key, "***")
         return Submission(
             submission_id=make_submission_id(now),
             received_at=now,
@@ -261,7 +290,7 @@ class Collector:
             trusted=holder.trusted,
             method=request.method,
             path=request.path,
-            query=request.query,
+            query=query,
             headers=self._proxies.keep_headers(request.headers, peer),
             address=self._proxies.find_address(peer, request.headers.get("x-forwarded-for", "")),
             body=packed,

@@ -75,7 +75,7 @@ class Recorder:
                 field=alike[0].field[:200],
                 events=len(alike),
                 submission=kept,
-                cut=len(submission.body) > most,
+                cut=len(submission.body) > most or reason is Reason.BODY_TOO_LARGE,
                 indexes=() if whole else tuple(each.index for each in alike if each.index is not None),
                 items=tuple(
                     (-1 if each.index is None else each.index, each.field[:200], each.message[:500])
