@@ -43,7 +43,8 @@ class SiteWithProxy(BaseHTTPRequestHandler):
             self.pass_on()
             return
         html = self.pages.get(path, "").encode()
-        headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": POLICY}
+        policy = {} if path == "/subdomain" else {"content-security-policy": POLICY}
+        headers = {"content-type": "text/html; charset=utf-8", **policy}
         self.answer(200 if html else 404, headers, html)
 
     def do_POST(self) -> None:
@@ -95,8 +96,10 @@ def port(collector: TestServer, source: dict[str, Any]) -> Iterator[int]:
         "/pinned": f'<script async src="{pinned}" integrity="{built.integrity}" crossorigin="anonymous" {options}></script>',
         "/wrong": f'<script async src="{pinned}" integrity="sha384-{"A" * 64}" crossorigin="anonymous" {options}></script>',
     }
+    elsewhere = f"http://t.shop.localhost:{urlsplit(collector.url).port}"
+    tags["/subdomain"] = f'<script async src="{elsewhere}/js/trackway.js" data-key="{key}"></script>'
     body = '<body><button id="buy">Buy</button><a href="/pinned">On</a></body>'
-    pages = {path: f"<!doctype html><title>Shop</title>{tag}{body}" for path, tag in tags.items()}
+    pages = {path: f"<!doctype html><title>Shop</title><link rel="icon" href="data:,">{tag}{body}" for path, tag in tags.items()}
     handler = type("Bound", (SiteWithProxy,), {"collector": collector.url, "pages": pages})
     site = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     site.daemon_threads = True
@@ -182,6 +185,30 @@ def test_an_answer_makes_a_short_lived_cookie_last(
     assert renewed["value"] == cookie["value"] == event["anonymous_id"]
     assert (renewed["domain"], renewed["httpOnly"], renewed["sameSite"]) == (domain, False, "Lax")
     assert page.evaluate("document.cookie").count("tw_aid=") == 1
+
+
+def test_a_collector_on_another_subdomain_renews_it_when_the_page_is_left(
+    collector: TestServer, source: dict[str, Any], port: int, open_context: Callable[..., BrowserContext]
+) -> None:
+    context = open_context()
+    page, errors = open_page(context)
+    page.goto(f"http://www.shop.localhost:{port}/subdomain")
+    [viewed] = wait_for(collector, source, page, "page_view")
+    [cookie] = [cookie for cookie in context.cookies() if cookie["name"] == "tw_aid"]
+    limited = cookie | {"expires": time.time() + 7 * A_DAY_S}
+    context.add_cookies([limited])  # type: ignore[list-item]
+    page.evaluate("trackway.track('last_words')")
+    page.goto("about:blank")
+    [said] = wait_for(collector, source, page, "last_words")
+    assert said["anonymous_id"] == viewed["anonymous_id"] == cookie["value"]
+    deadline = time.monotonic() + 10
+    while True:
+        [renewed] = [cookie for cookie in context.cookies() if cookie["name"] == "tw_aid"]
+        if renewed["expires"] > time.time() + 399 * A_DAY_S:
+            break
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
+    assert errors == []
 
 
 def test_under_global_privacy_control_no_answer_brings_a_cookie(
