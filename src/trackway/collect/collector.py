@@ -163,8 +163,11 @@ class Collector:
         try:
             holder = await self._find_holder(claims, asking)
         except Refused as refused:
-            # Without a body that can be read its key may only seem to be missing.
-            raise unread or refused from None
+            if unread is None:
+                raise
+            # The key may only seem to be missing.
+            asking.request = None
+            raise unread from refused
         request, protocol, source = asking.request, asking.protocol, holder.source
         asking.rate = self.rates.take(source)
         if asking.rate and not asking.rate.allowed:
