@@ -99,7 +99,9 @@ def port(collector: TestServer, source: dict[str, Any]) -> Iterator[int]:
     elsewhere = f"http://t.shop.localhost:{urlsplit(collector.url).port}"
     tags["/subdomain"] = f'<script async src="{elsewhere}/js/trackway.js" data-key="{key}"></script>'
     body = '<body><button id="buy">Buy</button><a href="/pinned">On</a></body>'
-    pages = {path: f"<!doctype html><title>Shop</title><link rel="icon" href="data:,">{tag}{body}" for path, tag in tags.items()}
+    pages = {
+        path: f"<!doctype html><title>Shop</title><link rel=icon href=data:,>{tag}{body}" for path, tag in tags.items()
+    }
     handler = type("Bound", (SiteWithProxy,), {"collector": collector.url, "pages": pages})
     site = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     site.daemon_threads = True
