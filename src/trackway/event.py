@@ -46,7 +46,8 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
     what the pipeline later made of the same bytes. `refused` are the places of the items that were
     rejected beside them. `trusted` says that a secret key sent it. `noted` is what the door looked
     up for it, so that parsing it again needs nothing else. `replay` says that it stands in the log once
-    more, for events that were not stored when it came.
+    more, for events that were not stored when it came; with `replaces`, for events that take the place of
+    their rows in the store.
     """
 
     submission_id: bytes
@@ -65,6 +66,7 @@ class Submission(Struct, frozen=True, kw_only=True, array_like=True):
     refused: tuple[int, ...] = ()
     noted: dict[str, str] = {}
     replay: bool = False
+    replaces: bool = False
 
     @property
     def indexes(self) -> list[int]:

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     PROCESS_ONLY = "process_only"
     ERASED = "erased"
     EXPIRED = "expired"
+    REPLACED = "replaced"
 
     ADAPTER_FAILED = "adapter_failed"
     STORE_REFUSED = "store_refused"
@@ -142,6 +143,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
         Outcome.DROPPED, 0, "Its person was erased: it was removed from the store, or came after that from before it"
     ),
     Reason.EXPIRED: ReasonMeaning(Outcome.DROPPED, 0, "It was removed from the store by the retention of its type"),
+    Reason.REPLACED: ReasonMeaning(
+        Outcome.DROPPED, 0, "Its row made way for what a replay with `--apply` made of the same event"
+    ),
     Reason.ADAPTER_FAILED: ReasonMeaning(
         _DEAD, 0, "The protocol could not parse a submission again that the door had accepted"
     ),

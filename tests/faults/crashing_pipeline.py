@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from trackway.eventlog.embedded import LogReader
 from trackway.pipeline import progress, runner
 from trackway.pipeline.desk import load_knowledge
 from trackway.pipeline.progress import read_position
+from trackway.privacy import replaced
 from trackway.profiles.people import People
+from trackway.query.progress import look_whether_removing
 from trackway.settings import Settings
 from trackway.store.client import EventStore, OutcomeRow, StoreRefused, StoreUnavailable
 from trackway.store.keys import KeyEntry, KeyIndexFailed, KeyWriter
@@ -70,6 +72,12 @@ class HurtStore(EventStore):
         super().insert_outcomes(rows, stored_at)
         self._steps.take("after insert_outcomes", StoreUnavailable)
 
+    def execute(self, sql: str, settings: Mapping[str, Any] | None = None) -> None:
+        """What rows that were replaced get before they go, and the mutation that takes them away."""
+        self._steps.take(f"before {sql.split()[0]}", StoreUnavailable)
+        super().execute(sql, settings)
+        self._steps.take(f"after {sql.split()[0]}", StoreUnavailable)
+
     def insert_overrides(self, rows: Sequence[OverrideRow]) -> None:
         self._steps.take("before insert_overrides", StoreUnavailable)
         super().insert_overrides(rows)
@@ -89,7 +97,7 @@ class HurtKeys(KeyWriter):
 
 def hurt_commits(steps: Steps) -> None:
     """Before the transaction, in it with people written, with everything written, and after it."""
-    commit, set_aside, write = runner.commit_batch, progress._set_aside, People.write
+    commit, set_aside, write, forget = runner.commit_batch, progress._set_aside, People.write, replaced.forget_replaced
 
     def commit_batch(*arguments: Any) -> None:
         steps.take("before commit_batch", OSError)
@@ -104,7 +112,12 @@ def hurt_commits(steps: Steps) -> None:
         write(*arguments)
         steps.take("inside commit_batch, people written", OSError)
 
-    runner.commit_batch, progress._set_aside = commit_batch, set_all_aside
+    def forget_replaced(*arguments: Any) -> None:
+        steps.take("before forget_replaced", OSError)
+        forget(*arguments)
+        steps.take("after forget_replaced", OSError)
+
+    runner.commit_batch, progress._set_aside, replaced.forget_replaced = commit_batch, set_all_aside, forget_replaced
     People.write = write_people  # type: ignore[method-assign]
 
 
@@ -115,6 +128,7 @@ def run_order(order: dict[str, Any]) -> list[str]:
     hurt_commits(steps)
     state, store = State(make_url(data, "")), HurtStore(order["url"], steps)
     log, keys = LogReader(data / "log"), HurtKeys(data / "keys", steps)
+    replaced_rows = replaced.ReplacedRows(state, store, now_ms)
     pipeline = runner.Pipeline(
         state=state,
         store=store,
@@ -124,6 +138,7 @@ def run_order(order: dict[str, Any]) -> list[str]:
         knowledge=KNOWLEDGE,
         settings=settings,
         clock=now_ms,
+        errands=lambda people, stamp: replaced_rows.run(),
     )
 
     def is_settled() -> bool:
@@ -132,7 +147,9 @@ def run_order(order: dict[str, Any]) -> list[str]:
 
     pipeline.run_for_ever(is_settled)
     # The loop goes on for ever in life: what it does between batches is done until nothing is left to do.
-    for _ in range(ROUNDS):
+    rounds = 0
+    while rounds < ROUNDS or look_whether_removing(state):
+        rounds += 1
         pipeline._decided_at = 0.0
         pipeline.run_for_ever(iter([False, True]).__next__)
     keys.close()

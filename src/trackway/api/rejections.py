@@ -25,6 +25,7 @@ class SaidRecord(Struct, frozen=True, forbid_unknown_fields=True):
     segment: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
     record: Annotated[int, Meta(ge=0, le=2**32)]
     events: Annotated[tuple[_Place, ...], Meta(min_length=1)]
+    replace: bool = False
 
 
 def show_rejections(desk: ServerDesk, values: Values) -> Answer:
@@ -60,15 +61,16 @@ def replay_rejections(desk: ServerDesk, values: Values) -> Answer:
 
 
 class LoggedEvents(Struct, frozen=True):
-    """A record of the log, and the places of the events in it that are meant."""
+    """A record of the log, and the places of the events in it that are meant; with `replace`, those that are stored."""
 
     segment: int
     record: int
     events: tuple[int, ...]
+    replace: bool
 
 
 def replay_records(desk: ServerDesk, values: Values) -> Answer:
-    """Events of submissions that the log holds and that were never stored."""
+    """Events of submissions that the log holds: to be stored, or to take the place of their rows."""
     body = values["body"]
     refuse_unknown(body, ("apply", "records"))
     apply, records = _read_apply(body), body.get("records")
@@ -85,7 +87,7 @@ def replay_records(desk: ServerDesk, values: Values) -> Answer:
 def _read_record(record: Any, number: int) -> LoggedEvents:
     try:
         said = msgspec.convert(record, SaidRecord)
-        return LoggedEvents(int(said.segment, 16), said.record, said.events)
+        return LoggedEvents(int(said.segment, 16), said.record, said.events, said.replace)
     except (msgspec.ValidationError, ValueError):
         raise ApiRefusal(
             ApiError.WRONG_BODY,
@@ -139,7 +141,7 @@ REJECTION_ROUTES: tuple[ApiRoute, ...] = (
     ),
     ApiRoute(
         f"{PREFIX}/replay",
-        "Store events of the log that were never stored, or say what would come of it",
+        "Store events of the log that were never stored, or anew, or say what would come of it",
         (),
         replay_records,
         "POST",

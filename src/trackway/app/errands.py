@@ -1,4 +1,4 @@
-"""Wires the work that the pipeline's process does between two batches: erasures and retention."""
+"""Wires the work that the pipeline's process does between two batches: erasures, retention, replaced rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +14,7 @@ from trackway.outcome import Refused
 from trackway.pipeline.adapters import Adapter, AdapterFailed, find_missing, parse_as_counted
 from trackway.pipeline.runner import Errands
 from trackway.privacy.erasure import Erasures, Reading
+from trackway.privacy.replaced import ReplacedRows
 from trackway.privacy.retention import Retention
 from trackway.profiles.people import People
 from trackway.settings import Settings
@@ -70,9 +71,11 @@ def make_errands(
     )
 
     retention = Retention(state, store, now_ms)
+    replaced = ReplacedRows(state, store, now_ms)
 
     def run(people: People, stamp: int) -> None:
         erasures.run(people, stamp)
         retention.run()
+        replaced.run()
 
     return run

@@ -75,7 +75,8 @@ class Missing(Struct, frozen=True):
 
 
 class Difference(Struct):
-    """`fields` maps protocol and field to how many events differ there; `new` are places in the log with events to store."""
+    """`fields` maps protocol and field to how many events differ there; `places` and `changed_places` are places in the log
+    with events to store, and with events that are to take the place of their rows."""
 
     submissions: int = 0
     same: int = 0
@@ -91,6 +92,7 @@ class Difference(Struct):
     new_types: Counter[str] = field(default_factory=Counter)
     vanished_examples: list[Missing] = field(default_factory=list)
     places: list[tuple[RecordPlace, tuple[int, ...]]] = field(default_factory=list)
+    changed_places: list[tuple[RecordPlace, tuple[int, ...]]] = field(default_factory=list)
 
     def note_change(self, protocol: str, name: str, change: Change) -> None:
         self.fields.setdefault(protocol, Counter())[name] += 1
@@ -194,6 +196,7 @@ class LogComparison:
         difference: Difference,
     ) -> None:
         new: list[int] = []
+        changed: list[int] = []
         submission = case.submission
         for index in list_places(case):
             event_id = make_event_id(submission.submission_id, index)
@@ -202,7 +205,8 @@ class LogComparison:
                 # Stored from another record of the same submission, and compared there.
                 continue
             if row is not None and event is not None:
-                self._compare_event(event, row, difference)
+                if self._is_changed(event, row, difference):
+                    changed.append(index)
             elif row is not None:
                 difference.vanished += 1
                 if len(difference.vanished_examples) < EXAMPLES:
@@ -218,27 +222,30 @@ class LogComparison:
             else:
                 reason, _ = case.whole or case.wrong.get(index, ("", ""))
                 difference.not_stored[outcome["reason"] if outcome else reason or "unknown"] += 1
+        if changed:
+            difference.changed_places.append((case.place, tuple(changed)))
         if new:
             difference.new += len(new)
             difference.places.append((case.place, tuple(new)))
             room = EXAMPLES - len(difference.new_examples)
             difference.new_examples += [make_event_id(submission.submission_id, index) for index in new[: max(0, room)]]
 
-    def _compare_event(self, event: Event, row: Mapping[str, Any], difference: Difference) -> None:
+    def _is_changed(self, event: Event, row: Mapping[str, Any], difference: Difference) -> bool:
         if row["stored_as"] == "anonymous":
             difference.anonymous += 1
-            return
+            return False
         rules = self._rules.get(event.workspace, {})
         now = hide_both(event, rules)
         before = hide_both(replace(event, **{name: read_stored(name, row) for name in COMPARED}), rules)
         changed = [name for name in COMPARED if getattr(now, name) != getattr(before, name)]
         if not changed:
             difference.same += 1
-            return
+            return False
         difference.changed += 1
         for name in changed:
             old, new = (show_value(getattr(each, name)) for each in (before, now))
             difference.note_change(event.protocol, name, Change(event.event_id, old, new))
+        return True
 
 
 def list_places(case: Case) -> list[int]:

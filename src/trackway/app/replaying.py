@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Row
 
 from trackway.api.desk import NotRecorded
@@ -35,7 +36,7 @@ RECORDS_AT_ONCE = 1000
 
 
 class Wanted(Protocol):
-    """A record of the log, and the places of the events in it that are meant."""
+    """A record of the log, and the places of the events in it that are meant; to `replace` what is stored of them."""
 
     @property
     def segment(self) -> int: ...
@@ -43,6 +44,8 @@ class Wanted(Protocol):
     def record(self) -> int: ...
     @property
     def events(self) -> Sequence[int]: ...
+    @property
+    def replace(self) -> bool: ...
 
 
 class Task(Struct):
@@ -52,6 +55,7 @@ class Task(Struct):
     submission: Submission | None
     waiting: set[int] | None
     why_not: str = ""
+    replaces: bool = False
 
 
 class Found(Struct, frozen=True):
@@ -92,7 +96,10 @@ class Replaying:
         return answers
 
     def replay_records(self, workspace: str, records: Sequence[Wanted], apply: bool) -> list[Mapping[str, Any]]:
-        """The same for submissions that the log holds: of each record the events at these places."""
+        """The same for submissions that the log holds: of each record the events at these places.
+
+        Where they are to replace what is stored, only those that are.
+        """
         collector = self._demand_collector()
         sources = {source.id: source for source in list_sources(self._state)}
         found = self._find_records({RecordPlace(each.segment, each.record) for each in records})
@@ -102,7 +109,7 @@ class Replaying:
             if submission is None or submission.workspace != workspace:
                 task = Task([], None, None, "the log does not hold it any more, or it holds no events")
             else:
-                task = Task([], submission, set(wanted.events))
+                task = Task([], submission, set(wanted.events), replaces=wanted.replace)
             tried = self._try(collector, sources, task, task.submission, apply) if task.submission else None
             answers.append({"segment": f"{wanted.segment:016x}", "record": wanted.record} | _tell(task, tried))
         return answers
@@ -179,15 +186,17 @@ class Replaying:
         ids = {index: make_event_id(submission.submission_id, index) for index in wanted}
         stored = {event_id for event_id, _ in self._store.find_places(list(ids.values()))} if ids else set()
         known = {index for index, event_id in ids.items() if event_id in stored}
+        asked = known if task.replaces else wanted - known
         items: list[Event | Rejection] = [
-            item if index in wanted - known else NOT_ASKED_FOR for index, item in enumerate(parsed.items)
+            item if index in asked else NOT_ASKED_FOR for index, item in enumerate(parsed.items)
         ]
         taken = {index for index, item in enumerate(items) if isinstance(item, Event)}
         wrong: dict[int | None, Rejection] = {
             i: item for i, item in enumerate(parsed.items) if i in wanted and isinstance(item, Rejection)
         }
         chosen = Parsed(items, parsed.single, parsed.warnings)
-        waiting = asyncio.run_coroutine_threadsafe(collector.take_again(submission, chosen, really=apply), self._loop)
+        again = replace(submission, replaces=task.replaces)
+        waiting = asyncio.run_coroutine_threadsafe(collector.take_again(again, chosen, really=apply), self._loop)
         try:
             verdicts = waiting.result(RECORD_SECONDS)
         except (Refused, TimeoutError) as error:
@@ -198,7 +207,7 @@ class Replaying:
             for v in verdicts
             if v.outcome is Outcome.DUPLICATE and v.first_event_id != ids[v.index]
         }
-        return Found(chosen, wrong, known, duplicates, taken)
+        return Found(chosen, wrong, set() if task.replaces else known, duplicates, taken)
 
 
 def _describe(letter: Row[Any], task: Task, found: Found | None) -> dict[str, Any]:

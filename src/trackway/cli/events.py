@@ -41,6 +41,9 @@ def _word_answer(event_id: str, answer: dict[str, Any]) -> list[str]:
     place = answer.get("log") or {}
     if place:
         lines.append(f"  log: segment {place['segment']}, record {place['record']}, event {place['index']}")
+    for each in answer["replaced"]:
+        old = each["log"]
+        lines.append(f"  a replay replaced its row of segment {old['segment']}, record {old['record']} at {each['at']}")
     event = answer.get("event") or {}
     for name in ("event_type", "source", "protocol", "channel", "occurred_at", "received_at", "time_rule"):
         if event.get(name):

@@ -51,7 +51,8 @@ def replay(
 
     --rejected tries what was refused; IDS are those of rejections and dead letters, as GET /api/v1/rejections
     and the page Diagnostics show them. --from compares what the log holds with what is stored, and with
-    --apply stores events that were never stored; events that would be different are shown and left as they are.
+    --apply stores events that were never stored and replaces those that are different; what would not be made any
+    more is shown and left as it is.
     """
     if rejected == bool(since):
         raise click.UsageError("say what to replay: --rejected, or --from TIME")

@@ -17,12 +17,16 @@ from trackway.cli.local_server import LocalServer, reach_server
 from trackway.cli.options import open_state, read_settings
 from trackway.clock import now_ms, parse_time
 from trackway.collect.limits import read_limits
+from trackway.control.database import State
+from trackway.control.replaced import is_replacing
 from trackway.eventlog.embedded import LogReader
+from trackway.eventlog.interface import RecordPlace
 from trackway.store.client import EventStore, StoreRefused, StoreUnavailable
 
 # Collecting and storing come first.
 NICE = 10
 RECORDS_AT_ONCE = 200
+Places = tuple[RecordPlace, tuple[int, ...]]
 SETTLE_PATIENCE_S = 120.0
 SHOWN_FIELDS = 30
 
@@ -39,17 +43,21 @@ def replay_log(data: Path, space: str, since: str, chosen: dict[str, str], apply
     with reach_server(data) as server:
         if chosen["source"]:
             wanted = msgspec.structs.replace(wanted, source=find_source(server, space, chosen["source"]))
-        # What came before this moment is compared, so it has to be stored first.
+        # What came before this moment is compared, so it has to be stored first; and once.
         wait_until_settled(server, space)
+        wait_until_replaced(data, space)
         difference = _compare(data, wanted)
-        stored = list(_store(server, space, difference)) if apply else []
-        if stored:
+        stored = list(_store(server, space, difference.places)) if apply else []
+        replaced = list(_store(server, space, difference.changed_places, replace=True)) if apply else []
+        if stored or replaced:
             wait_until_settled(server, space)
+            wait_until_replaced(data, space)
     if as_json:
-        told = {name: value for name, value in msgspec.to_builtins(difference).items() if name != "places"}
-        click.echo(msgspec.json.encode({"applied": apply, **told, "items": stored}).decode())
+        left_out = ("places", "changed_places")
+        told = {name: value for name, value in msgspec.to_builtins(difference).items() if name not in left_out}
+        click.echo(msgspec.json.encode({"applied": apply, **told, "items": stored, "replaced": replaced}).decode())
         return
-    for line in (*_word(difference), *_word_stored(difference, stored, apply)):
+    for line in (*_word(difference), *_word_stored(difference, stored, replaced, apply)):
         click.echo(line)
 
 
@@ -75,11 +83,16 @@ def _compare(data: Path, wanted: Wanted) -> Difference:
         state.close()
 
 
-def _store(server: LocalServer, space: str, difference: Difference) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(difference.places), RECORDS_AT_ONCE):
+def _store(
+    server: LocalServer, space: str, places: Sequence[Places], replace: bool = False
+) -> Iterator[dict[str, Any]]:
+    """In small portions, each waiting until the one before is stored: what comes in meanwhile is not to stand behind all of it."""
+    for start in range(0, len(places), RECORDS_AT_ONCE):
+        if start:
+            wait_until_settled(server, space)
         records = [
-            {"segment": f"{place.segment:016x}", "record": place.ordinal, "events": indexes}
-            for place, indexes in difference.places[start : start + RECORDS_AT_ONCE]
+            {"segment": f"{place.segment:016x}", "record": place.ordinal, "events": indexes, "replace": replace}
+            for place, indexes in places[start : start + RECORDS_AT_ONCE]
         ]
         yield from post(server, space, "replay", {"apply": True, "records": records})["items"]
 
@@ -113,6 +126,25 @@ def wait_until_settled(server: LocalServer, space: str) -> None:
         time.sleep(0.1)
 
 
+def wait_until_replaced(data: Path, space: str) -> None:
+    """Until the rows that made way are removed; till then their events stand in the store twice."""
+    deadline = time.monotonic() + SETTLE_PATIENCE_S
+    state = open_state(data)
+    try:
+        while _is_replacing(state, space):
+            if time.monotonic() > deadline:
+                click.echo("rows that were replaced are not removed yet; that goes on in the server", err=True)
+                return
+            time.sleep(0.1)
+    finally:
+        state.close()
+
+
+def _is_replacing(state: State, space: str) -> bool:
+    with state.read() as connection:
+        return is_replacing(connection, space)
+
+
 def _word(difference: Difference) -> Iterator[str]:
     d = difference
     yield f"{d.submissions:,} submissions: {d.same:,} events as they are stored, {d.changed:,} different, {d.new:,} new, {d.vanished:,} gone"
@@ -135,17 +167,22 @@ def _word(difference: Difference) -> Iterator[str]:
         yield f"  {d.held:,} events wait for consent"
 
 
-def _word_stored(difference: Difference, stored: Sequence[dict[str, Any]], apply: bool) -> Iterator[str]:
+def _word_stored(
+    difference: Difference, stored: Sequence[dict[str, Any]], replaced: Sequence[dict[str, Any]], apply: bool
+) -> Iterator[str]:
     if not apply:
-        if difference.new:
-            yield "nothing was changed; --apply stores the new ones"
+        if difference.new or difference.changed:
+            yield "nothing was changed; --apply stores the new ones and replaces the different ones"
         return
     events = sum(item["events"] for item in stored)
     yield f"{events:,} new events were put into the log and take the road of every event"
-    for item in stored:
+    if replaced:
+        events = sum(item["events"] for item in replaced)
+        yield f"{events:,} different events were put into the log and take the place of their rows"
+    for item in (*stored, *replaced):
         for refused in item["refused"]:
             yield f"  refused: {item['segment']} record {item['record']}: {refused['reason']}: {refused['message']}"
         if item["why_not"]:
             yield f"  not replayed: {item['segment']} record {item['record']}: {item['why_not']}"
-    if difference.changed or difference.vanished:
-        yield f"{difference.changed + difference.vanished:,} events that are different or gone were left as they are"
+    if difference.vanished:
+        yield f"{difference.vanished:,} events that are gone were left as they are"

@@ -6,7 +6,7 @@ the day's visitor is hashed from the whole address. What an event says of consen
 the decision, so that a withdrawal is written down although its event is dropped.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from trackway.profiles.consent_words import (
     CONSENT_UPDATED,
     LONGEST_NAME,
     MEASURING,
+    TRACKING_TOPICS,
     Statement,
     is_record,
     resolve,
@@ -191,11 +192,21 @@ class Consents:
         for node, said in list_touched(heard):
             self._registers[node] = take_in(self._registers.get(node, {}), said, heard.occurred_at)
 
-    def write(self, connection: Connection) -> None:
-        """In the transaction that commits the batch."""
-        withdrawn = write_heard(connection, self.heard)
+    def write(self, connection: Connection, again: Collection[str] = ()) -> None:
+        """In the transaction that commits the batch. Events in `again` were heard before, when they came."""
+        withdrawn = [
+            heard
+            for heard in write_heard(connection, self.heard)
+            if heard.event_id not in again or _holds_still(connection, heard)
+        ]
         if withdrawn:
             queue_withdrawals(connection, withdrawn, self._find_policy)
+
+
+def _holds_still(connection: Connection, heard: Heard) -> bool:
+    """Whoever has agreed since is not to lose their past to a withdrawal before that."""
+    registers = read_registers(connection, heard.nodes[:1]).get(heard.nodes[0], {})
+    return any(registers[topic].state == "withdrawn" for topic in TRACKING_TOPICS if topic in registers)
 
 
 def make_proof(event: Event, key: bytes) -> dict[str, str]:

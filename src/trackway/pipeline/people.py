@@ -65,7 +65,8 @@ def name_profile(event: Event, desk: Desk) -> Event:
 def settle_people(work: Work, state: State, people: People, sources: Mapping[str, Source], stamp: int) -> None:
     """Read what the batch changes of people, and put the profile of each event into its row."""
     with state.read() as connection:
-        work.settled = people.settle(connection, [row.event for row in work.rows], sources, stamp)
+        events = [row.event for row in work.rows]
+        work.settled = people.settle(connection, events, sources, stamp, work.replays.replaced.keys())
     merged = work.settled.profiles
     if merged:
         work.rows = [

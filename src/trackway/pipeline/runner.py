@@ -30,11 +30,11 @@ from trackway.control.workspaces import Workspace, list_workspaces
 from trackway.event import Event, LogPlace, Row, Source, Submission
 from trackway.eventlog.interface import Batch, EventLogReader, Position, Record
 from trackway.ids import read_event_index
-from trackway.outcome import Outcome, Reason, Refused
+from trackway.outcome import Reason, Refused
 from trackway.pipeline.adapters import NOT_AS_COUNTED, Adapter, AdapterFailed, find_missing, parse_as_counted
 from trackway.pipeline.addresses import cut_address
 from trackway.pipeline.consent import Consents
-from trackway.pipeline.desk import Desk, Duplicate, Held, Knowledge
+from trackway.pipeline.desk import Desk, Knowledge
 from trackway.pipeline.duplicates import Firsts
 from trackway.pipeline.erased import Tombstones
 from trackway.pipeline.holding import look_at_held
@@ -42,6 +42,7 @@ from trackway.pipeline.knowledge.locations import LocationFileError
 from trackway.pipeline.letters import note_conflict, set_damage_aside, set_refusal_aside
 from trackway.pipeline.people import settle_people
 from trackway.pipeline.pipeline import process_event
+from trackway.pipeline.plan import PlanWatch
 from trackway.pipeline.progress import (
     Account,
     Cap,
@@ -52,7 +53,7 @@ from trackway.pipeline.progress import (
 )
 from trackway.pipeline.replays import find_replays
 from trackway.pipeline.storing import store_work
-from trackway.pipeline.work import Arrival, Burial, Repeat, Work, bury_submission, make_outcome
+from trackway.pipeline.work import Arrival, Burial, Work, bury_submission
 from trackway.profiles.decisions import apply_decisions
 from trackway.profiles.identifiers import ProfileKeys
 from trackway.profiles.people import People, read_guards
@@ -293,28 +294,18 @@ class Pipeline:
             tombstones=work.tombstones,
             pii_rules=self._pii_rules.get(submission.workspace, {}),
             plan=self._plans.get(submission.workspace, EMPTY_PLAN),
-            watch=work.watch,
+            # What a replaced event breaks of the plan was counted when it came.
+            watch=PlanWatch() if submission.replaces else work.watch,
         )
         before = len(work.rows)
         for event in arrival.events:
             place = LogPlace(arrival.record.segment, arrival.record.ordinal, read_event_index(event.event_id))
-            if submission.replay and work.replays.are_known(event, place):
-                repeated = (Outcome.DUPLICATE, Reason.ALREADY_STORED, "", event.event_id)
-                work.outcomes.append(make_outcome(event, place, *repeated))
-                continue
-            result = process_event(event, desk)
-            if isinstance(result, Event):
-                work.rows.append(Row(result, place))
-            elif isinstance(result, Held):
-                work.hold(result, place)
-            elif isinstance(result, Duplicate):
-                work.outcomes.append(
-                    make_outcome(event, place, Outcome.DUPLICATE, result.reason, "", result.first_event_id)
-                )
-                work.repeats.append(Repeat(event, place, result))
+            if submission.replay and work.replays.are_known(event, place, submission.replaces):
+                work.note_known(event, place)
             else:
-                work.drop(event, place, result)
-        work.note_visit(submission, [row.event for row in work.rows[before:]], desk.profile_keys)
+                work.take(event, place, process_event(event, desk))
+        if not submission.replaces:
+            work.note_visit(submission, [row.event for row in work.rows[before:]], desk.profile_keys)
 
     def _leave_out_what_is_stored(self, work: Work, batch: Batch) -> bool:
         """Whether places beyond the batch are known too: an earlier attempt was cut larger (other settings)."""

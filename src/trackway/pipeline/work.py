@@ -30,6 +30,7 @@ from trackway.profiles.visits import NotedVisit, read_change, write_visits
 from trackway.store.client import OutcomeRow
 
 HOUR_MS = 3_600_000
+STAYS = "its person has not said yet whether they agree: the row that is stored stays"
 
 
 class Repeat(msgspec.Struct, frozen=True):
@@ -58,6 +59,28 @@ class Work(msgspec.Struct):
     visits: list[NotedVisit] = msgspec.field(default_factory=list)
     watch: PlanWatch = msgspec.field(default_factory=PlanWatch)
     replays: Replays = msgspec.field(default_factory=Replays)
+
+    def take(self, event: Event, place: LogPlace, result: Event | Dropped | Duplicate | Held) -> None:
+        """What the stages made of an event."""
+        if isinstance(result, Event):
+            self.rows.append(Row(self.replays.keep_names(result), place))
+        elif isinstance(result, Held):
+            if self.replays.stay(event):
+                self.note_known(event, place, STAYS)
+            else:
+                self.hold(result, place)
+        elif isinstance(result, Duplicate):
+            self.outcomes.append(
+                make_outcome(event, place, Outcome.DUPLICATE, result.reason, "", result.first_event_id)
+            )
+            self.repeats.append(Repeat(event, place, result))
+        else:
+            self.drop(event, place, result)
+
+    def note_known(self, event: Event, place: LogPlace, detail: str = "") -> None:
+        """A replayed event that is told of elsewhere."""
+        repeated = (Outcome.DUPLICATE, Reason.ALREADY_STORED, detail, event.event_id)
+        self.outcomes.append(make_outcome(event, place, *repeated))
 
     def drop(self, event: Event, place: LogPlace, dropped: Dropped) -> None:
         self.outcomes.append(make_outcome(event, place, Outcome.DROPPED, dropped.reason, dropped.detail))
@@ -90,7 +113,7 @@ class Work(msgspec.Struct):
 
         def write(connection: Connection) -> None:
             people.write(connection, self.settled)
-            self.consents.write(connection)
+            self.consents.write(connection, self.replays.replaced.keys())
             write_visits(connection, self.visits)
             write_held(connection, self.held)
             look_again(
@@ -99,7 +122,9 @@ class Work(msgspec.Struct):
             note_records(connection, self.erased)
             note_findings(connection, findings)
             self.watch.write(connection)
-            self.replays.mark(connection, {letter.event_id for letter in self.refused})
+            refused = {letter.event_id for letter in self.refused}
+            self.replays.mark(connection, refused)
+            self.replays.note_replaced(connection, refused)
 
         return write
 

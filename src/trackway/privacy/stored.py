@@ -1,4 +1,4 @@
-"""What an erasure and retention ask of the event store: account for rows, remove them, see them gone.
+"""What an erasure, retention and a replay ask of the event store: account for rows, remove them, see them gone.
 
 Rows are removed by mutations (`ALTER TABLE … DELETE`), because a lightweight delete leaves their
 bytes where they are. A mutation runs in the background; nobody waits for it but the one who polls.
@@ -12,6 +12,7 @@ from trackway.profiles.identifiers import format_profile_id
 from trackway.store.client import EventStore
 
 TABLES = ("events", "outcomes", "profile_overrides")
+REMOVED = ", ".join(f"'{reason.value}'" for reason in (Reason.ERASED, Reason.EXPIRED, Reason.REPLACED))
 IDS_AT_ONCE = 1000
 IN_BACKGROUND = {"mutations_sync": 0}
 
@@ -40,15 +41,19 @@ def select_people(nodes: Collection[bytes], until_ms: int) -> str:
 
 def account_for(store: EventStore, condition: str, reason: Reason, stamp: int) -> None:
     """Give every row that is going to be removed its outcome: dropped, for `reason`. Again, it adds nothing."""
+    # Whoever began the same before us may have died meanwhile, and the engine may be at it still.
+    store.wait_for_any_insert("outcomes")
     store.execute(
         "INSERT INTO outcomes (event_id, workspace, source, protocol, outcome, reason, first_event_id, detail, event_type,"
         " received_at, log_segment, log_record, log_index, stored_at)"
         f" SELECT event_id, workspace, source, protocol, '{Outcome.DROPPED.value}', '{reason.value}', '', '', event_type,"
         f" received_at, log_segment, log_record, log_index, fromUnixTimestamp64Milli({stamp}, 'UTC') FROM events"
         f" WHERE {condition} AND (log_segment, log_record, log_index) NOT IN (SELECT log_segment, log_record, log_index"
-        f" FROM outcomes WHERE reason = '{reason.value}'"
+        # A row that was accounted for already is on its way out for another reason.
+        f" FROM outcomes WHERE reason IN ({REMOVED})"
         # Of the rows of all years only those that can be meant.
-        f" AND log_segment IN (SELECT DISTINCT log_segment FROM events WHERE {condition}))"
+        f" AND log_segment IN (SELECT DISTINCT log_segment FROM events WHERE {condition}))",
+        {"log_comment": "trackway:outcomes:removal"},
     )
 
 

@@ -6,7 +6,7 @@ So a crash leaves the ledger as it was before the batch or as it is after it.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct, field
@@ -49,7 +49,15 @@ from trackway.profiles.ledger import (
     write_traits,
 )
 from trackway.profiles.tables import IDENTITIES
-from trackway.profiles.traits import Evidence, Register, encode_register, merge, read_registers
+from trackway.profiles.traits import (
+    Evidence,
+    Register,
+    encode_register,
+    leave_out_counts,
+    merge,
+    read_registers,
+    unsay,
+)
 from trackway.settings import Settings
 
 K = TypeVar("K", bound=Hashable)
@@ -124,9 +132,17 @@ class People:
         return self._version
 
     def settle(
-        self, connection: Connection, events: Sequence[Event], sources: Mapping[str, Source], stamp: int
+        self,
+        connection: Connection,
+        events: Sequence[Event],
+        sources: Mapping[str, Source],
+        stamp: int,
+        again: Collection[str] = (),
     ) -> Settled:
-        """What `events` change. `connection` reads; nothing is written here."""
+        """What `events` change. `connection` reads; nothing is written here.
+
+        Those whose ids are in `again` were settled before, perhaps as something else: they count nothing more.
+        """
         settled = Settled()
         keyed = [event for event in events if event.profile_key and not event.bot]
         for event in keyed:
@@ -137,8 +153,8 @@ class People:
         fresh = {node: known for node, known in known_people.items() if self._profiles.get(node) is None}
         if changed or fresh:
             self._resolve(connection, settled, changed, fresh, stamp)
-        _gather_traits(connection, keyed, sources, settled)
-        _gather_accounts(connection, events, sources, settled)
+        _gather_traits(connection, keyed, sources, settled, again)
+        _gather_accounts(connection, events, sources, settled, again)
         self._name_profiles(keyed, settled)
         return settled
 
@@ -313,14 +329,19 @@ def _make_evidence(event: Event, sources: Mapping[str, Source]) -> Evidence:
 
 
 def _gather_traits(
-    connection: Connection, events: Iterable[Event], sources: Mapping[str, Source], settled: Settled
+    connection: Connection,
+    events: Iterable[Event],
+    sources: Mapping[str, Source],
+    settled: Settled,
+    again: Collection[str],
 ) -> None:
     said: dict[tuple[bytes, str], Register] = {}
     for event in events:
         # An event that breaks the tracking plan says nothing of its person.
         if event.traits and not event.plan_errors:
             node = read_profile_id(event.profile_key)
-            for name, register in read_registers(event.traits, _make_evidence(event, sources)).items():
+            said_now = read_registers(event.traits, _make_evidence(event, sources))
+            for name, register in (leave_out_counts(said_now) if event.event_id in again else said_now).items():
                 key = (node, name)
                 said[key] = merge(said[key], register) if key in said else register
     if said:
@@ -328,7 +349,11 @@ def _gather_traits(
 
 
 def _gather_accounts(
-    connection: Connection, events: Iterable[Event], sources: Mapping[str, Source], settled: Settled
+    connection: Connection,
+    events: Iterable[Event],
+    sources: Mapping[str, Source],
+    settled: Settled,
+    again: Collection[str],
 ) -> None:
     said: dict[tuple[str, str, str], Register] = {}
     stays: dict[tuple[bytes, str], Stay] = {}
@@ -341,7 +366,8 @@ def _gather_accounts(
             stays[key_of_stay] = join_stays(stays.get(key_of_stay), stay)
         if event.plan_errors:
             continue
-        for name, register in read_registers(event.account_traits, _make_evidence(event, sources)).items():
+        said_now = read_registers(event.account_traits, _make_evidence(event, sources))
+        for name, register in (leave_out_counts(said_now) if event.event_id in again else said_now).items():
             key = (event.workspace, event.account_id, name)
             said[key] = merge(said[key], register) if key in said else register
     if stays:
@@ -353,7 +379,10 @@ def _gather_accounts(
 
 
 def _merge_changed(known: Mapping[K, Register], said: Mapping[K, Register]) -> dict[K, Register]:
-    merged = {key: merge(known[key], register) if key in known else register for key, register in said.items()}
+    merged = {
+        key: merge(unsay(known[key], register), register) if key in known else register
+        for key, register in said.items()
+    }
     return {
         key: register
         for key, register in merged.items()

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 MOST_TRAITS_PER_EVENT = 200
 LONGEST_NAME = 200
@@ -162,6 +163,21 @@ def merge(a: Register, b: Register) -> Register:
         items[item] = min(items[item], evidence) if item in items else evidence
     first = min((s for s in (a.first, b.first) if s), key=_rank_said, default=None)
     return Register(value, _keep_first(items), _sum(a.total, b.total), _merge_points(a.points, b.points), first)
+
+
+def leave_out_counts(registers: Mapping[str, Register]) -> dict[str, Register]:
+    """Without totals and points: of an event that has counted before."""
+    kept = {name: replace(register, total=None, points=None) for name, register in registers.items()}
+    return {name: register for name, register in kept.items() if register != Register()}
+
+
+def unsay(known: Register, said: Register) -> Register:
+    """What is known, without the value that the same event said before, which says another now."""
+    if known.value and said.value and known.value.evidence.event_id == said.value.evidence.event_id:
+        known = replace(known, value=None)
+    if known.first and said.first and known.first.evidence.event_id == said.first.evidence.event_id:
+        known = replace(known, first=None)
+    return known
 
 
 def _sum(a: Total | None, b: Total | None) -> Total | None:

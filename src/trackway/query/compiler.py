@@ -103,13 +103,13 @@ class Filter(Enum):
     # Removed rows were counted as stored, so their outcomes count at once.
     STORED_BY_THEN = "stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC')"
     TOLD_BY_THEN = (
-        "(stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired'))"
+        "(stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired', 'replaced'))"
     )
-    # Rows that an erasure or retention has accounted for and not yet removed, which never takes a week.
+    # Rows that an erasure, retention or a replay has accounted for and not yet removed, which never takes a week.
     NOT_REMOVED = (
         "(log_segment, log_record, log_index) NOT IN (\n"
         "        SELECT log_segment, log_record, log_index FROM outcomes\n"
-        "        WHERE reason IN ('erased', 'expired') AND stored_at >= now() - INTERVAL 7 DAY)"
+        "        WHERE reason IN ('erased', 'expired', 'replaced') AND stored_at >= now() - INTERVAL 7 DAY)"
     )
 
 

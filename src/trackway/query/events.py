@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from trackway.control.database import State
 from trackway.eventlog.interface import EventLogReader
@@ -23,6 +24,8 @@ from trackway.store.client import EventStore
 
 HOUR_MS = 3600 * 1000
 BROKEN = "broken"
+# What a row that was replaced can have become.
+REPLACEABLE = (Outcome.STORED.value, Outcome.DUPLICATE.value, Outcome.DROPPED.value)
 # The list is looked for in the last hour, then further back; the index on received_at makes each
 # step cost what it covers. None is without a bound.
 LOOK_BACKS_MS = (HOUR_MS, 24 * HOUR_MS, 30 * 24 * HOUR_MS, None)
@@ -103,13 +106,14 @@ class Fate(Struct, frozen=True, kw_only=True):
     event_type: str = ""
     stages: Sequence[dict[str, Any]] = ()
     log: dict[str, Any] | None = None
+    replaced: Sequence[dict[str, Any]] = ()
     times: Mapping[str, str]
 
 
 def find_event(
     store: EventStore, state: State, log: EventLogReader, workspace: str, event_id: str, stages: Stages = ()
 ) -> dict[str, Any] | None:
-    """What became of an event: stored, duplicate, dropped, dead_lettered, held or in_flight; None when unknown.
+    """What became of an event and when rows of it were replaced: stored, duplicate, dropped, dead_lettered, held or in_flight; None when unknown.
 
     QuestionError when `event_id` is no UUID.
     """
@@ -127,6 +131,8 @@ def find_event(
     )
     if fate is None:
         return None
+    if fate.outcome in REPLACEABLE:
+        fate = replace(fate, replaced=_find_replacements(store, workspace, event_id))
     return {"event_id": event_id} | {name: getattr(fate, name) for name in Fate.__struct_fields__}
 
 
@@ -151,6 +157,11 @@ def _find_stored(store: EventStore, workspace: str, event_id: str, stages: Stage
 
 def _describe_stage(event: Mapping[str, Any], name: str, says: str, fills: Iterable[str]) -> dict[str, Any]:
     return {"name": name, "says": says, "filled": {field: event[field] for field in fills if event[field]}}
+
+
+def _find_replacements(store: EventStore, workspace: str, event_id: str) -> list[dict[str, Any]]:
+    rows = run_query(store, compile_query("find_replacements", {"workspace": workspace, "event_id": event_id}))
+    return [{"at": format_moment(row["stored_at_ms"]), "log": describe_place(read_place(row))} for row in rows]
 
 
 def _find_outcome(store: EventStore, workspace: str, event_id: str) -> Fate | None:

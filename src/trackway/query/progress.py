@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from trackway.control.database import State
 from trackway.control.privacy_requests import is_removing
+from trackway.control.replaced import is_replacing
 from trackway.control.tables import DEAD_LETTERS, POSITIONS, RECEIVED, REJECTED, SOURCES, SWALLOWING_KEYS
 from trackway.eventlog.interface import Position
 from trackway.profiles.held import count_held
@@ -61,7 +62,7 @@ def read_positions(state: State) -> dict[str, Position]:
 
 def look_whether_removing(state: State) -> bool:
     with state.read() as connection:
-        return is_removing(connection)
+        return is_removing(connection) or is_replacing(connection)
 
 
 def _read_positions(connection: Connection) -> dict[str, Position]:
@@ -77,7 +78,7 @@ def read_counts(state: State, workspace: str, from_minute: int | None) -> Counts
         ids = tuple(connection.execute(in_order).scalars())
         received = _read_received(connection, ids, from_minute)
         rejected = _read_rejected(connection, ids, from_minute)
-        removing = is_removing(connection)
+        removing = is_removing(connection) or is_replacing(connection)
         held = _read_held(connection, workspace, from_minute)
         committed_at = connection.execute(select(func.max(POSITIONS.c.committed_at))).scalar() or 0
     return Counts(positions, ids, received, rejected, removing, held, committed_at)

@@ -298,17 +298,28 @@ class EventStore:
         `places_present` does, whoever inserts.
         """
         found = []
-        final = " AND outcome != 'dead_lettered' AND reason != 'already_stored'"
+        final = " AND outcome != 'dead_lettered' AND reason NOT IN ('already_stored', 'replaced')"
         for table, condition in (("events", ""), ("outcomes", final)):
-            self._wait_while_inserting(
-                table, "startsWith(Settings['log_comment'], {name:String})", f"trackway:{table}:"
-            )
+            self.wait_for_any_insert(table)
             found += self.select(
                 f"SELECT toString(event_id) AS id, log_segment, log_record, log_index FROM {table}"
                 f" WHERE event_id IN {{ids:Array(UUID)}}{condition}",
                 {"ids": list(event_ids)},
             )
         return [(row["id"], LogPlace(row["log_segment"], row["log_record"], row["log_index"])) for row in found]
+
+    def find_standing(self, event_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Rows of these events: id, place, how they are stored, and the names that depend on the day."""
+        return self.select(
+            "SELECT toString(event_id) AS id, log_segment, log_record, log_index, stored_as, visitor_key, weak_key"
+            " FROM events WHERE event_id IN {ids:Array(UUID)}",
+            {"ids": list(event_ids)},
+        )
+
+    def wait_for_any_insert(self, table: str) -> None:
+        """Until no insert of ours into `table` is under way, in case its sender died."""
+        named = "startsWith(Settings['log_comment'], {name:String})"
+        self._wait_while_inserting(table, named, f"trackway:{_known_table(table)}:")
 
     def _wait_for_inserts(self, table: str, segment: int) -> None:
         named = "has(splitByChar(' ', Settings['log_comment']), {name:String})"

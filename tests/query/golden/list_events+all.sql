@@ -82,9 +82,9 @@ WHERE workspace = {workspace:String}
     AND (received_at, log_segment, log_record, log_index)
         < (fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC'), {before_segment:UInt64}, {before_record:UInt32}, {before_index:UInt16})
     AND stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC')
-    AND (stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired'))
+    AND (stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired', 'replaced'))
     AND (log_segment, log_record, log_index) NOT IN (
         SELECT log_segment, log_record, log_index FROM outcomes
-        WHERE reason IN ('erased', 'expired') AND stored_at >= now() - INTERVAL 7 DAY)
+        WHERE reason IN ('erased', 'expired', 'replaced') AND stored_at >= now() - INTERVAL 7 DAY)
 ORDER BY received_at DESC, log_segment DESC, log_record DESC, log_index DESC
 LIMIT {limit:UInt32}

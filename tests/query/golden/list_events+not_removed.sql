@@ -72,6 +72,6 @@ FROM events
 WHERE workspace = {workspace:String}
     AND (log_segment, log_record, log_index) NOT IN (
         SELECT log_segment, log_record, log_index FROM outcomes
-        WHERE reason IN ('erased', 'expired') AND stored_at >= now() - INTERVAL 7 DAY)
+        WHERE reason IN ('erased', 'expired', 'replaced') AND stored_at >= now() - INTERVAL 7 DAY)
 ORDER BY received_at DESC, log_segment DESC, log_record DESC, log_index DESC
 LIMIT {limit:UInt32}

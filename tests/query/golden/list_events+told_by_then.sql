@@ -70,6 +70,6 @@ SELECT
     log_index
 FROM events
 WHERE workspace = {workspace:String}
-    AND (stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired'))
+    AND (stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired', 'replaced'))
 ORDER BY received_at DESC, log_segment DESC, log_record DESC, log_index DESC
 LIMIT {limit:UInt32}

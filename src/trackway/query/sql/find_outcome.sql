@@ -15,5 +15,5 @@ SELECT
 FROM outcomes
 WHERE workspace = {workspace:String}
     AND event_id = {event_id:UUID}
-ORDER BY outcome = 'dead_lettered', reason = 'already_stored', stored_at, log_segment, log_record, log_index
+ORDER BY outcome = 'dead_lettered', reason IN ('already_stored', 'replaced'), stored_at, log_segment, log_record, log_index
 LIMIT 1
