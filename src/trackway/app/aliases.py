@@ -21,7 +21,7 @@ SCRIPT_PATH = f"/js/{SCRIPT}"
 COLLECT_PATH = "/v1/events"
 
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-_TAKEN = ("app", "api", "health", "metrics", "js")
+_TAKEN = ("app", "api", "health", "metrics", "js", "tracker", "widget")
 
 
 class ScriptPlaces(Struct, frozen=True):
