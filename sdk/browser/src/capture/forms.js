@@ -24,7 +24,7 @@ export function watchForms(record) {
       id,
       name,
       action: new URL(action || "", document.baseURI).pathname,
-      fields: [...new Set(names)].filter(Boolean).slice(0, MOST_FIELDS),
+      fields: [...new Set(names)].filter((name) => name).slice(0, MOST_FIELDS),
     });
   });
 }

@@ -21,7 +21,7 @@ export function watchLeaving(record, _options, page) {
 
   const measure = () => {
     const seen = (100 * (scrollY + innerHeight)) / document.documentElement.scrollHeight;
-    depth = Math.max(depth, Math.min(100, Math.round(seen)));
+    depth = Math.max(depth, Math.min(100, (seen + 0.5) | 0));
   };
 
   /** @param {string} [type] of the event; none: a script has changed the address */
@@ -31,7 +31,7 @@ export function watchLeaving(record, _options, page) {
     const view = page.view_;
     engaged += since && now - since;
     since = gone || !document.hasFocus() ? 0 : now;
-    if (view && engaged > 1 && (gone || !type)) {
+    if (view && engaged > 1 && (!type || gone)) {
       measure();
       record("page_leave", { engaged_ms: engaged | 0, scroll_depth: depth }, undefined, { url: view.url });
       engaged = 0;

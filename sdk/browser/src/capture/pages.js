@@ -27,9 +27,10 @@ export function watchPages(record, options, page) {
   function view(at) {
     shown = location.href;
     const event = (page.view_ = record("page_view", {}, at));
+    page.begin_?.(event);
     // The title often follows the address by a moment, and the event leaves a little later still.
     setTimeout(() => {
-      if (event === page.view_) event.title = document.title;
+      if (location.href === shown) event.title = document.title;
     }, TITLE_AFTER_MS);
   }
 
