@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from trackway.testing.server import Answer, TestServer
+from trackway.testing.server import Answer, TestServer, start_server
 
 Source = dict[str, Any]
 Stored = Callable[[Source], list[dict[str, Any]]]
@@ -128,3 +129,17 @@ def test_what_the_status_says_is_one_plain_line(server: TestServer, web: Source)
 def test_nothing_is_stored_of_a_question(server: TestServer, web: Source, stored: Stored) -> None:
     assert load(server, web, {"validate": "1"}).headers["x-event-status"] == "accepted"
     assert stored(web) == []
+
+
+def test_a_server_that_takes_nothing_now_answers_an_image_too(tmp_path: Path) -> None:
+    with start_server(tmp_path / "data", log_backlog_bytes=-1) as full:
+        source = full.add_source("full", channel="web")
+        deadline = time.monotonic() + 20
+        while (answer := load(full, source, {})).status == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+        assert answer.headers["x-event-status"].startswith("rejected not_durable")
+        assert_image(answer)
+        told = full.post("/v1/events", {"event_type": "x"}, source["credentials"]["write_key"])
+        assert (told.status, told.json["error"]["reason"]) == (503, "not_durable")
