@@ -70,7 +70,9 @@ def test_pending_and_a_no_drops_what_waited(open_visit, page):
 def test_pending_and_cookieless_sends_what_waited_without_ids(open_visit, page):
     visit = open_visit("consent", "data-consent='pending'")
     start(visit, page)
-    page.evaluate("trackway.identify('u-1', {email: 'ada@example.org'}); trackway.track('early'); trackway.consent('cookieless')")
+    page.evaluate(
+        "trackway.identify('u-1', {email: 'ada@example.org'}); trackway.track('early'); trackway.consent('cookieless')"
+    )
     events = visit.finish()
     assert "identify" not in {event["event_type"] for event in events}
     assert "u-1" not in repr(visit.sent)
@@ -144,7 +146,9 @@ def test_a_no_and_every_unknown_word_end_the_recording(open_visit, page, said):
 def test_cookieless_sends_no_id_and_keeps_nothing(open_visit, page):
     visit = open_visit("consent", "data-consent='cookieless'")
     visit.go()
-    page.evaluate("trackway.identify('u-1'); trackway.group('acme'); trackway.set({a: 1}); trackway.track('x', {}, {instance_id: 'c'})")
+    page.evaluate(
+        "trackway.identify('u-1'); trackway.group('acme'); trackway.set({a: 1}); trackway.track('x', {}, {instance_id: 'c'})"
+    )
     events = visit.finish()
     assert {event["event_type"] for event in events} == {"page_view", "x", "end"}
     assert [(ids_of(event), state_of(event)) for event in events] == [(set(), "cookieless")] * len(events)
@@ -205,3 +209,11 @@ def test_an_early_opt_out_holds_for_the_first_page_view(open_visit, page):
     start(visit, page)
     page.wait_for_timeout(400)
     assert visit.sent == []
+
+
+@pytest.mark.parametrize("time_zone", ["Europe/Berlin"])
+def test_an_event_that_the_server_stores_without_its_person_keeps_the_state(open_visit, page):
+    visit = open_visit("consent", "data-consent='cookieless'")
+    visit.go()
+    (view,) = visit.events("page_view")
+    assert (view["stored_as"], state_of(view)) == ("anonymous", "cookieless")

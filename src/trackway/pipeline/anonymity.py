@@ -17,7 +17,9 @@ from trackway.pipeline.visitors import name_of_the_day
 ANONYMOUS = "anonymous"
 
 # Of the context only this describes a device without naming it; all else may name one.
-_KEPT_CONTEXT = frozenset(("time_zone", "timezone", "locale", "language", "screen", "viewport", "library", "sdk"))
+_KEPT_CONTEXT = frozenset(
+    ("time_zone", "timezone", "locale", "language", "screen", "viewport", "library", "sdk", "consent_state")
+)
 
 # Names of properties that name somebody, or something that somebody else's tables tie to a person.
 _NAMING = frozenset(
