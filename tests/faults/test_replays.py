@@ -1,4 +1,4 @@
-"""What was refused is stored once when it is replayed, however often it is asked for and whoever dies meanwhile."""
+"""What was refused is stored once when it is replayed, and what is different replaced once, however often it is asked for and whoever dies meanwhile."""
 
 import contextlib
 import http.client
@@ -6,14 +6,18 @@ import itertools
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from trackway.control.database import State, make_url
+from trackway.control.database import State, bump_version, make_url
 from trackway.control.plans import change_plan, read_change
+from trackway.control.tables import SOURCES
 from trackway.control.workspaces import list_workspaces
 from trackway.testing.ledger import Ledger
 from trackway.testing.server import TestServer
@@ -21,6 +25,8 @@ from trackway.testing.server import TestServer
 Audit = Callable[..., dict[str, Any]]
 
 ROUNDS = 60
+EVENTS = 60
+KILLED_COMMANDS = 4
 KILL_EVERY_S = (1.5, 4.0)
 PATIENCE_S = 60.0
 
@@ -148,3 +154,47 @@ def test_whatever_was_refused_is_stored_once_by_replays_whoever_dies(
     )
     assert line["received"] == line["stored"] + line["duplicate"]
     assert shop.refused <= sum(line["rejected"].values())
+
+
+def test_a_replay_that_replaces_and_dies_with_the_pipeline_replaces_once(
+    battered: TestServer, source: dict[str, Any], audit: Audit, recover: Callable[..., float]
+) -> None:
+    chance, ledger = random.Random(44), Ledger()
+    key = next(iter(source["credentials"].values()))
+    names = [f"{source['id']}-{number}" for number in range(EVENTS)]
+    events = [{"event_type": "view", "anonymous_id": name, "properties": {"id": name}} for name in names]
+    for start in range(0, EVENTS, 10):
+        assert battered.post("/v1/events", {"events": events[start : start + 10]}, key).status == 200
+    ledger.sent.update(names)
+    ledger.acked.update(names)
+    battered.wait_until_settled()
+    change_channel(battered, source["id"], "mobile")
+    asked = ("replay", "--from", "2020-01-01", "--source", source["id"], "--apply")
+    command = [sys.executable, "-m", "trackway", *asked, "--data", str(battered.data)]
+    kills = 0
+    for _ in range(KILLED_COMMANDS):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+            time.sleep(chance.uniform(1.0, 4.0))
+            recover(battered, "pipeline", battered.kill_child("pipeline"))
+            running.kill()
+        kills += 2
+    battered.run_cli(*asked)
+    assert f"{EVENTS} events as they are stored, 0 different, 0 new, 0 gone" in battered.run_cli(*asked)
+    line = audit(battered, source["id"], ledger, "rows replaced while command and pipeline died", kills=kills)
+    assert line["stored"] == EVENTS
+    assert line["dropped"]["replaced"] + line["duplicate"] == line["received"] - EVENTS
+    assert line["dropped"]["replaced"] >= EVENTS
+    items = battered.api("events", source=source["id"], limit=1000)["items"]
+    assert {item["channel"] for item in items} == {"mobile"}
+
+
+def change_channel(server: TestServer, source: str, channel: str) -> None:
+    """What the adapter makes of the same bytes is another event then."""
+    state = State(make_url(server.data, ""))
+    try:
+        with state.write() as connection:
+            connection.execute(update(SOURCES).where(SOURCES.c.id == source).values(channel=channel))
+            bump_version(connection)
+    finally:
+        state.close()
+    time.sleep(1.5)
