@@ -15,6 +15,7 @@ import msgspec
 from benchmarks.effort import QUICK, THOROUGH, Effort
 from benchmarks.machine import describe_machine
 from benchmarks.measurements.access_log import measure_import
+from benchmarks.measurements.browser import measure_browser
 from benchmarks.measurements.dialects import measure_dialects
 from benchmarks.measurements.drain import measure_drain
 from benchmarks.measurements.fresh_clone import measure_fresh_clone
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "import": measure_import,
     "people": measure_people,
     "python-client": measure_python_client,
+    "browser": measure_browser,
     "memory": measure_memory,
     "fresh": measure_fresh_clone,
 }
