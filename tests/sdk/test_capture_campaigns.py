@@ -3,7 +3,6 @@
 import pytest
 
 pytestmark = pytest.mark.browser
-ALL = "trackway.all.js"
 
 PARAMETERS = [
     (
@@ -21,7 +20,7 @@ PARAMETERS = [
 
 @pytest.mark.parametrize(("query", "expected"), PARAMETERS)
 def test_campaign_parameters_and_click_ids_are_read_from_the_address(open_visit, query, expected):
-    visit = open_visit("campaigns", script=ALL)
+    visit = open_visit("campaigns")
     visit.go("?" + query)
     (view,) = visit.events("page_view")
     assert {name: view[name] for name in expected} == expected
@@ -32,7 +31,7 @@ def tell(visit, touch):
 
 
 def test_the_first_touch_is_kept_and_the_last_is_that_of_the_session(open_visit, page):
-    visit = open_visit("campaigns", script=ALL)
+    visit = open_visit("campaigns")
     page.goto(visit.url + "?utm_source=letter", referer="https://mail.example/")
     visit.wait_for("page_view")
     visit.go("/two")
@@ -46,7 +45,7 @@ def test_the_first_touch_is_kept_and_the_last_is_that_of_the_session(open_visit,
 
 
 def test_the_sites_own_rule_shortens_every_address(open_visit, page):
-    visit = open_visit("campaigns", "data-scrub='hidePins'", script=ALL)
+    visit = open_visit("campaigns", "data-scrub='hidePins'")
     visit.go("?pin=4711&utm_source=letter")
     page.click("#link")
     visit.wait_for("click")
@@ -60,13 +59,13 @@ def test_the_sites_own_rule_shortens_every_address(open_visit, page):
 
 def test_where_no_id_may_be_kept_there_are_no_touches(open_visit, page):
     page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
-    visit = open_visit("campaigns", script=ALL, agrees=False)
+    visit = open_visit("campaigns", agrees=False)
     visit.go("?utm_source=letter")
     assert b"_touch" not in b"".join(visit.sent)
     assert page.evaluate("Object.keys(localStorage).filter((name) => /touch/.test(name))") == []
 
 
 def test_touches_can_be_switched_off(open_visit):
-    visit = open_visit("campaigns", "data-campaigns='off'", script=ALL)
+    visit = open_visit("campaigns", "data-campaigns='off'")
     visit.go("?utm_source=letter")
     assert b"_touch" not in b"".join(visit.sent)

@@ -91,3 +91,11 @@ def test_widgets_can_be_switched_off(open_visit, page):
     page.click("#send")
     assert [e["event_type"] for e in visit.finish()] == ["page_view", "click", "click", "form_submit", "end"]
     assert page.evaluate("typeof trackway.widget") == "undefined"
+
+
+def test_a_wrong_call_never_throws_into_the_page(open_visit, page):
+    visit = open_visit("widgets", script=ALL)
+    visit.go()
+    with page.expect_console_message(lambda message: message.text.startswith("trackway: ")):
+        page.evaluate("const loop = {}; loop.loop = loop; trackway.widget('chat').message(loop); trackway.widget()")
+    assert [e["event_type"] for e in visit.finish()] == ["page_view", "end"]

@@ -6,7 +6,7 @@ export interface Page extends PageState {
   view_?: TrackedEvent;
   /** A script changes the address. */
   end_?: () => void;
-  /** A page view was recorded. */
+  /** A page view was recorded, and may get more context. */
   begin_?: (view: TrackedEvent) => void;
   /** Guesses what the page is for. */
   guess_?: () => void;
