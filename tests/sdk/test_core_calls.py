@@ -108,7 +108,9 @@ def test_a_callback_that_throws_reaches_nobody(open_visit, page):
 def test_reset_makes_a_new_visitor_of_the_same_browser(open_visit, page):
     visit = open_visit("calls")
     visit.go()
-    page.evaluate("trackway.identify('u-1'); trackway.group('acme'); trackway.track('before'); trackway.reset(); trackway.track('after')")
+    page.evaluate(
+        "trackway.identify('u-1'); trackway.group('acme'); trackway.track('before'); trackway.reset(); trackway.track('after')"
+    )
     (before,), (after,) = visit.wait_for("before"), visit.wait_for("after")
     assert (before["user_id"], before["account_id"]) == ("u-1", "acme")
     assert (after["user_id"], after["account_id"]) == ("", "")
@@ -144,7 +146,7 @@ def test_a_scrub_rule_that_throws_gives_no_address_and_no_error(site, receiver, 
 
 def test_the_core_records_nothing_by_itself(site, receiver, page):
     tag = f'<script async src="{receiver.url}/js/trackway.core.js" data-key="key-1"></script>'
-    page.goto(site.add("/", '<button onclick="trackway.track(\'own\')">Buy</button>', tag=tag))
+    page.goto(site.add("/", "<button onclick=\"trackway.track('own')\">Buy</button>", tag=tag))
     page.wait_for_function("window.trackway && trackway.version")
     page.click("button")
     receiver.wait_for("own", page=page)

@@ -24,7 +24,12 @@ def track(page, receiver, name):
 
 @pytest.mark.parametrize(
     ("change", "milliseconds", "goes_on"),
-    [(AGE, 29 * 60_000, True), (AGE, 31 * 60_000, False), (BEGIN_EARLIER, 23 * 3600_000, True), (BEGIN_EARLIER, 25 * 3600_000, False)],
+    [
+        (AGE, 29 * 60_000, True),
+        (AGE, 31 * 60_000, False),
+        (BEGIN_EARLIER, 23 * 3600_000, True),
+        (BEGIN_EARLIER, 25 * 3600_000, False),
+    ],
     ids=["29 idle minutes", "31 idle minutes", "23 hours of use", "25 hours of use"],
 )
 def test_a_session_lasts_until_30_idle_minutes_or_24_hours(site, receiver, page, change, milliseconds, goes_on):

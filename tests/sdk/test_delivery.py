@@ -82,7 +82,7 @@ def test_413_halves_the_request_until_it_fits_and_drops_one_event_that_never_doe
 def test_nothing_is_tried_without_a_network_and_all_is_sent_when_it_is_back(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
-    page.evaluate("tries = 0; const real = fetch; fetch = (...a) => (tries++, real(...a))")
+    page.evaluate("tries = 0; const real = fetch; fetch = (...a) => (tries++, real(...a)); 0")
     page.context.set_offline(True)
     page.evaluate("trackway.track('in_the_tunnel')")
     page.wait_for_function(f"({STRANDED}).includes('in_the_tunnel')")
@@ -144,7 +144,9 @@ def test_what_a_beacon_cannot_carry_stays_on_disk_for_the_next_page(site, receiv
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
     site.add("/next", title="Next")
-    page.evaluate("for (let i = 0; i < 400; i++) trackway.track('many', {i, filling: 'x'.repeat(500)}); location = '/next'")
+    page.evaluate(
+        "for (let i = 0; i < 400; i++) trackway.track('many', {i, filling: 'x'.repeat(500)}); location = '/next'"
+    )
     page.wait_for_url("**/next")
     receiver.wait_for("many", 400, page=page)
     assert {event["properties"]["i"] for event in receiver.events("many")} == set(range(400))
@@ -166,7 +168,9 @@ def test_a_page_that_comes_back_from_the_cache_goes_on(site, receiver, page):
 def test_a_page_hidden_and_left_sends_its_last_events_once(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
-    leave = "dispatchEvent(new Event('pagehide')); document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
+    leave = (
+        "dispatchEvent(new Event('pagehide')); document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
+    )
     page.evaluate(f"trackway.track('last'); {leave}")
     receiver.wait_for("last", page=page)
     page.evaluate("trackway.track('end')")
