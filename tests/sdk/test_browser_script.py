@@ -28,6 +28,7 @@ def test_a_page_view_says_what_the_page_was_and_who_saw_it(site, receiver, page)
         "language": "en-GB",
         "time_zone": "Europe/Berlin",
         "consent_state": "unknown",
+        **{name: event["context"][name] for name in ("first_touch", "last_touch")},
     }
     assert uuid.UUID(event["dedupe_key"]).version == 7
     assert uuid.UUID(event["anonymous_id"]).version == 7
