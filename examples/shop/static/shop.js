@@ -1,4 +1,5 @@
-// The shop's own script: filters that change the page without loading it, and the event of the cart.
+// The shop's own script: filters that change the page without loading it, the event of the cart,
+// what the visitor says about being remembered, and the help that answers.
 
 for (const form of document.querySelectorAll("form[data-added]")) {
   form.addEventListener("submit", () => {
@@ -32,3 +33,22 @@ if (filter) {
   });
   addEventListener("popstate", showFiltered);
 }
+
+// Asked once; Trackway's script keeps the answer and obeys it on every page.
+const choice = document.getElementById("choice");
+const ANSWERED = "shop_choice";
+
+if (!localStorage.getItem(ANSWERED)) choice.hidden = false;
+choice.addEventListener("click", ({ target }) => {
+  if (!target.value) return;
+  localStorage.setItem(ANSWERED, target.value);
+  choice.hidden = true;
+  trackway.push(["consent", { tracking: target.value }]);
+});
+
+// That it was opened, asked and closed is recorded by itself; what was asked stays here.
+document.getElementById("help").addEventListener("submit", (event) => {
+  event.preventDefault();
+  event.target.reset();
+  document.getElementById("help-answer").textContent = "Thank you. This is a sample, so nobody reads it; the boots would be a good start.";
+});
