@@ -337,7 +337,9 @@ def test_global_privacy_control_stores_and_sends_no_id(site, receiver, page):
     page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
     page.reload()
     receiver.wait_for("page_view", 2, page=page)
-    page.evaluate("trackway.identify('user-7', {email: 'ada@example.org'}); trackway.track('seen', {}, {instance_id: 'chat-1'})")
+    page.evaluate(
+        "trackway.identify('user-7', {email: 'ada@example.org'}); trackway.track('seen', {}, {instance_id: 'chat-1'})"
+    )
     (seen,) = receiver.wait_for("seen", page=page)
 
     for event in (receiver.events("page_view")[1], seen):

@@ -102,9 +102,7 @@ class Filter(Enum):
     # Rows that were there when held events were counted: what came of one since stands below the position too.
     # Removed rows were counted as stored, so their outcomes count at once.
     STORED_BY_THEN = "stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC')"
-    TOLD_BY_THEN = (
-        "(stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired', 'replaced'))"
-    )
+    TOLD_BY_THEN = "(stored_at <= fromUnixTimestamp64Milli({committed_at:Int64}, 'UTC') OR reason IN ('erased', 'expired', 'replaced'))"
     # Rows that an erasure, retention or a replay has accounted for and not yet removed, which never takes a week.
     NOT_REMOVED = (
         "(log_segment, log_record, log_index) NOT IN (\n"
