@@ -48,7 +48,7 @@ def test_a_source_that_is_switched_off_is_refused_until_it_is_on_again(server: T
         time.sleep(1)
         statuses.append(server.post("/v1/events", {"event_type": "a"}, key).status)
     assert statuses == [200, 403, 200]
-    assert "no source 'nobody'" in run(server, "sources", "switch", "nobody", "off").stderr
+    assert "no source 'never-added'" in run(server, "sources", "switch", "never-added", "off").stderr
 
 
 def test_source_id_can_be_fixed_and_mistakes_are_explained(server: TestServer) -> None:

@@ -1,24 +1,28 @@
 """Every built-in event type of Tracardi over HTTP, and the profile that comes of all of them."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from trackway.collect.tracardi_effects import read_types
 from trackway.testing.server import TestServer
 
+# Nobody of another test on the same server is meant.
+AL = uuid4().hex[:12]
+MAIL, PHONE = f"{AL}@example.com", f"+4930{int(AL, 16) % 10**8:08}"
 BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
 PRODUCT = {"id": "p1", "name": "Shoe", "sku": "s-1", "category": "shoes", "brand": "Nike", "price": 50, "quantity": 1}
 PAYMENT = {"ledger_id": "l1", "order_id": "o1", "payment": {"value": 10, "currency": "EUR", "due_date": "2026-01-01"}}
-MESSAGE = {"id": "m1", "type": "chat", "message": "hello", "identity": {"email": {"business": "al@example.com"}}}
+MESSAGE = {"id": "m1", "type": "chat", "message": "hello", "identity": {"email": {"business": MAIL}}}
 
 # Events with something to say; the other types are sent without properties.
 SAID: dict[str, Any] = {
     "page-view": {"id": "start", "category": "shoes"},
     "location": {"location": [13.4, 52.5]},
-    "sign-in": {"email": {"main": "al@example.com"}, "pk": "al-1", "login": "al"},
-    "sign-up": {"email": {"main": "al@example.com"}, "firstname": "Al", "lastname": "Fox", "custom": {"plan": "pro"}},
-    "identification": {"phone": {"mobile": "+4930901820"}, "id": "crm-al", "coupon": "SAVE"},
+    "sign-in": {"email": {"main": MAIL}, "pk": f"pk-{AL}", "login": "al"},
+    "sign-up": {"email": {"main": MAIL}, "firstname": "Al", "lastname": "Fox", "custom": {"plan": "pro"}},
+    "identification": {"phone": {"mobile": PHONE}, "id": f"crm-{AL}", "coupon": "SAVE"},
     "profile-update": {"job": {"position": "CTO"}, "contact": {"address": {"country": "DE"}}},
     "consent-update": {"consents": {"newsletter": True, "ads": False}},
     **dict.fromkeys(("product-clicked", "product-added-to-basket", "product-removed-from-basket"), PRODUCT),
@@ -70,16 +74,16 @@ def test_all_types_are_accepted_and_make_one_profile(server: TestServer, source:
     assert shown["consents"]["newsletter"] == {"revoke": None}
     assert "ads" not in shown["consents"]
     data = shown["data"]
-    assert data["contact"]["email"] == {"main": "al@example.com", "private": None, "business": "al@example.com"}
-    assert data["contact"]["phone"]["mobile"] == "+4930901820"
+    assert data["contact"]["email"] == {"main": MAIL, "private": None, "business": MAIL}
+    assert data["contact"]["phone"]["mobile"] == PHONE
     assert data["contact"]["address"] == {
         **dict.fromkeys(("county", "other")),
         **{"town": "Berlin", "country": "DE", "postcode": "10115", "street": "Main St 1"},
     }
     assert (data["pii"]["firstname"], data["pii"]["lastname"], data["job"]["position"]) == ("Al", "Fox", "CTO")
     assert {name: data["identifier"][name] for name in ("pk", "id", "token", "credit_card", "coupons")} == {
-        "pk": "al-1",
-        "id": "crm-al",
+        "pk": f"pk-{AL}",
+        "id": f"crm-{AL}",
         "token": "al",
         "credit_card": "…1234",
         "coupons": ["SAVE"],
@@ -99,10 +103,10 @@ def test_all_types_are_accepted_and_make_one_profile(server: TestServer, source:
 
     known = server.api(f"profiles/{profile_id}")
     assert {(each["kind"], each["value"]) for each in known["identities"]} >= {
-        ("email", "al@example.com"),
-        ("phone", "+4930901820"),
-        ("user_id", "al-1"),
-        ("merge_key", "crm-al"),
+        ("email", MAIL),
+        ("phone", PHONE),
+        ("user_id", f"pk-{AL}"),
+        ("merge_key", f"crm-{AL}"),
     }
     assert known["name"] == "Al Fox"
     assert known["figures"]["revenue"] == {"EUR": 100.0}
