@@ -49,7 +49,10 @@ export class Feed {
    */
   add(events) {
     const there = new Set([...this.body.rows].map((row) => row.dataset.event));
-    const fresh = events.filter((event) => !there.has(event.event_id)).slice(0, this.mostRows);
+    // After a new connection one event may come twice at once: by the list and by the stream.
+    const fresh = events
+      .filter((event) => !there.has(event.event_id) && there.add(event.event_id))
+      .slice(0, this.mostRows);
     for (const event of fresh.toReversed()) {
       const older = [...this.body.rows].find((row) => row.querySelector("time").dateTime <= event.received_at);
       this.body.insertBefore(this.makeRow(event), older ?? null);
