@@ -166,9 +166,7 @@ def tracify(fresh: TestServer) -> dict[str, Any]:
     return fresh.add_source("Tracify", "tracify", "server")
 
 
-@pytest.mark.parametrize(
-    "printed", tracify_events()[:4], ids=lambda printed: re.search(r'"type": "(\w+)|$', printed)[1]
-)
+@pytest.mark.parametrize("printed", tracify_events()[:4])
 def test_tracifys_events_are_taken_as_printed(fresh: TestServer, tracify: dict[str, Any], printed: str) -> None:
     before = len(stored(fresh, tracify))
     answer = post(fresh, "/api/v1/events", printed, tracify_token=key_of(tracify))
