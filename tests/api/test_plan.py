@@ -81,7 +81,7 @@ def test_a_whole_plan_is_put_in_force_or_nothing_of_it(call, shop) -> None:
         ("PUT", "plan", {"entries": [{"event_type": "t"}]}, 422, "entries[0].schema"),
         ("PUT", "plan", {"entrys": []}, 422, "entrys"),
         ("PUT", "plan/t", {"schema": PRICED, "mode": "warn"}, 422, "mode"),
-        ("PUT", "plan/t", {"schema": PRICED, "source": "nobody"}, 422, "source"),
+        ("PUT", "plan/t", {"schema": PRICED, "source": "never-added"}, 422, "source"),
         ("PUT", "plan/t", {"schema": {"$ref": "http://localhost/"}}, 422, "schema.$ref"),
         ("PUT", "plan/t", {"schema": PRICED, "event_type": "t"}, 422, "event_type"),
         ("PUT", "plan/" + "x" * 201, {"schema": PRICED}, 422, "event_type"),

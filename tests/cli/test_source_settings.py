@@ -36,7 +36,7 @@ def test_settings_are_set_from_values_and_files_and_taken_away(server: TestServe
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nobody", "bots=drop"], "there is no source 'nobody'"),
+        (["never-added", "bots=drop"], "there is no source 'never-added'"),
         (["SOURCE", "bots=maybe"], "bots='maybe' is not a value"),
         (["SOURCE", "botz=drop"], "there is no source setting 'botz'"),
         (["SOURCE", "reshaping={"], "reshaping is not JSON"),

@@ -369,7 +369,7 @@ def test_the_content_type_is_not_asked(server: TestServer, source: Source, heade
 def test_put_checks_and_stores_nothing(server: TestServer, source: Source, stored: Stored) -> None:
     payload = {"source": {"id": source["id"]}, "events": [{"type": "a"}]}
     fine = server.request("PUT", "/track", json.dumps(payload), JSON)
-    unknown = server.request("PUT", "/track", json.dumps({**payload, "source": {"id": "nobody"}}), JSON)
+    unknown = server.request("PUT", "/track", json.dumps({**payload, "source": {"id": "never-added"}}), JSON)
     wrong = server.request("PUT", "/track", json.dumps({**payload, "events": [{}]}), JSON)
 
     assert (fine.status, fine.body) == (200, b"null")

@@ -162,7 +162,7 @@ def test_a_profile_passed_from_another_domain_is_taken(server: TestServer, sourc
     _, profile = find_ids(server, source)
     passed = {"profile": profile, "source": source["id"]}
     _, same = find_ids(server, source, context={"tracardi": {"pass": passed}}, profile={"id": "another"})
-    strange = track(server, source, "a", context={"tracardi": {"pass": {**passed, "source": "nobody"}}}).json
+    strange = track(server, source, "a", context={"tracardi": {"pass": {**passed, "source": "never-added"}}}).json
     unknown = track(server, source, "a", context={"tracardi": {"pass": {**passed, "profile": str(uuid4())}}}).json
 
     assert same == profile
