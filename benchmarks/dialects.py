@@ -41,16 +41,19 @@ class Example(Struct, frozen=True):
         return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
-def _make_native(key: str) -> tuple[str, dict[str, str], Any]:
-    event = {
+def _view_page(visitor_field: str) -> dict[str, Any]:
+    return {
         "event_type": "page_view",
-        "anonymous_id": f"anon-{VISITOR}",
+        visitor_field: f"anon-{VISITOR}",
         "url": "https://acme.com/pricing",
         "referrer": "https://google.com",
         "properties": {"plan_viewed": "growth"},
         "dedupe_key": f"pageview-{KEY}",
     }
-    return "/v1/events", {"authorization": f"Bearer {key}"}, event
+
+
+def _make_native(key: str) -> tuple[str, dict[str, str], Any]:
+    return "/v1/events", {"authorization": f"Bearer {key}"}, _view_page("anonymous_id")
 
 
 def _make_native_pair(key: str) -> tuple[str, dict[str, str], Any]:
@@ -64,15 +67,7 @@ def _make_native_pair(key: str) -> tuple[str, dict[str, str], Any]:
 
 
 def _make_pact(key: str) -> tuple[str, dict[str, str], Any]:
-    event = {
-        "event_type": "page_view",
-        "distinct_id": f"anon-{VISITOR}",
-        "url": "https://acme.com/pricing",
-        "referrer": "https://google.com",
-        "properties": {"plan_viewed": "growth"},
-        "dedupe_key": f"pageview-{KEY}",
-    }
-    return "/v1/tracking/events", {"authorization": f"Bearer {key}"}, event
+    return "/v1/tracking/events", {"authorization": f"Bearer {key}"}, _view_page("distinct_id")
 
 
 def _make_tracardi(key: str) -> tuple[str, dict[str, str], Any]:

@@ -138,32 +138,8 @@ class Front:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
-        running = self._folder.read_server() or RunningServer("", 0, 0, "")
         proxies = Proxies(self._settings.trusted_proxies)
-        record = partial(self._record, asyncio.get_running_loop())
-        replaying = self._make_replaying(asyncio.get_running_loop())
-        desk = Desk(
-            settings=self._settings,
-            state=self._state,
-            store=self._store,
-            log=self._reader,
-            clock=now_ms,
-            workspace=FIRST_WORKSPACE,
-            secret=self._folder.read_secret(),
-            admin_token=self._settings.admin_token,
-            local_token=running.token,
-            feed=self.feed,
-            proxies=proxies,
-            stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
-            show_example=show_example,
-            script=self._aliases.describe(),
-            record=partial(record, FIRST_WORKSPACE),
-            export=self._export,
-            replay=replaying.replay,
-            replay_records=replaying.replay_records,
-        )
-        test = replace(desk, workspace=TEST_WORKSPACE, feed=self.test_feed, record=partial(record, TEST_WORKSPACE))
-        application.state.desk = replace(desk, test=test)
+        application.state.desk = self._make_desk(proxies, asyncio.get_running_loop())
         keys = KeyRing(self._state)
         keys.load()
         index = await asyncio.to_thread(KeyIndex.open_reader, self._folder.keys)
@@ -203,6 +179,33 @@ class Front:
             index.close()
             self._store.close()
             self._state.close()
+
+    def _make_desk(self, proxies: Proxies, loop: asyncio.AbstractEventLoop) -> Desk:
+        running = self._folder.read_server() or RunningServer("", 0, 0, "")
+        record = partial(self._record, loop)
+        replaying = self._make_replaying(loop)
+        desk = Desk(
+            settings=self._settings,
+            state=self._state,
+            store=self._store,
+            log=self._reader,
+            clock=now_ms,
+            workspace=FIRST_WORKSPACE,
+            secret=self._folder.read_secret(),
+            admin_token=self._settings.admin_token,
+            local_token=running.token,
+            feed=self.feed,
+            proxies=proxies,
+            stages=[(stage.name, stage.says, stage.fills) for stage in STAGES],
+            show_example=show_example,
+            script=self._aliases.describe(),
+            record=partial(record, FIRST_WORKSPACE),
+            export=self._export,
+            replay=replaying.replay,
+            replay_records=replaying.replay_records,
+        )
+        test = replace(desk, workspace=TEST_WORKSPACE, feed=self.test_feed, record=partial(record, TEST_WORKSPACE))
+        return replace(desk, test=test)
 
     def _record(
         self, loop: asyncio.AbstractEventLoop, workspace: str, events: Sequence[Mapping[str, Any]]

@@ -173,24 +173,15 @@ class Collector:
         if asking.rate and not asking.rate.allowed:
             self._recorder.count_rejected(source.id)
             raise asking.rate.refused()
-        validate_only = request.query_value("validate") in ("1", "true")
         noted = protocol.note(request, source, self._people) if protocol.note and not unread else {}
         submission = self._make_submission(scope, request, packed, protocol, holder, noted)
         place = None
+        really = request.query_value("validate") not in ("1", "true")
         try:
-            try:
-                if unread:
-                    raise unread
-                parsed = self.parse(protocol, submission, body, source)
-            except Refused as refused:
-                # At once: who comes while it is written down must not take its session for a known one.
-                self._people.forget(noted)
-                if not validate_only:
-                    await self._recorder.log_refusals(submission, [refused.rejection], whole=True)
-                raise
+            parsed = await self._parse_or_log(protocol, submission, body, source, unread, really)
             policy = self._keys.policies.get(submission.workspace, DEFAULT_POLICY)
             verdicts = foretell_storing(self._memory.judge(parsed), policy, submission.headers)
-            if not validate_only:
+            if really:
                 place = await self._recorder.make_durable(count_items(submission, parsed), verdicts)
         finally:
             if noted and place is None:
@@ -200,6 +191,27 @@ class Collector:
             learnt = await protocol.learn(answering, place, self._people)
             answering = msgspec.structs.replace(answering, learnt=learnt)
         return add_visitor_cookie(protocol.reply(answering), request, answering, policy)
+
+    async def _parse_or_log(
+        self,
+        protocol: Protocol,
+        submission: Submission,
+        body: bytes,
+        source: Source,
+        unread: Refused | None,
+        really: bool,
+    ) -> Parsed:
+        """What the submission holds. Word of a refusal is put on the log, unless the sender only asked."""
+        try:
+            if unread:
+                raise unread
+            return self.parse(protocol, submission, body, source)
+        except Refused as refused:
+            # At once: who comes while it is written down must not take its session for a known one.
+            self._people.forget(submission.noted)
+            if really:
+                await self._recorder.log_refusals(submission, [refused.rejection], whole=True)
+            raise
 
     def parse(self, protocol: Protocol, submission: Submission, body: bytes, source: Source) -> Parsed:
         """What the door makes of a submission, `body` being its body unpacked; also when it is looked at again.
