@@ -1,7 +1,10 @@
 # Every target sets up what it needs; on a fresh Debian only python3, make and git are assumed.
 SHELL := /bin/bash
 PY := .venv/bin/python
-export PYTHONDONTWRITEBYTECODE ?= 1
+# Tests start hundreds of processes. Without kept bytecode each compiles every module again: a server then takes
+# 5.6 s of CPU to start and stop instead of 2.7 s. It is kept out of the source tree.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.venv/bytecode
 # Tests wait for servers more than they compute. Each worker has a server of its own; a file stays with one worker.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
