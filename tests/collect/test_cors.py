@@ -1,10 +1,13 @@
 """Cross-origin requests: whose pages a source listens to. Preflights are tested for every dialect in test_ugly_requests.py."""
 
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trackway.testing.server import TestServer
+from trackway.testing.server import TestServer, start_server
 
 ORIGIN = "https://shop.example"
 EVENT = {"event_type": "page_view", "anonymous_id": "a"}
@@ -40,3 +43,23 @@ def test_a_source_listens_to_its_origins_only(server: TestServer, origins: str, 
     assert answer.status == status
     if status == 403:
         assert answer.json["error"]["reason"] == "origin_not_allowed"
+
+
+def read_exposed(headers: Mapping[str, str]) -> set[str]:
+    """What a page of another origin may read of the answer."""
+    return {name.strip().lower() for name in headers.get("access-control-expose-headers", "").split(",")}
+
+
+def test_a_page_of_another_origin_may_read_how_long_it_should_wait(server: TestServer, tmp_path: Path) -> None:
+    limited = server.add_source("limited", channel="web", rate_limit="1")["credentials"]["write_key"]
+    answers = [server.post("/v1/events", EVENT, limited, {"origin": ORIGIN}) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 429]
+    assert "retry-after" in read_exposed(answers[1].headers)
+    with start_server(tmp_path / "data", log_backlog_bytes=-1) as full:
+        key = full.add_source("full", channel="web")["credentials"]["write_key"]
+        deadline = time.monotonic() + 20
+        while (answer := full.post("/v1/events", EVENT, key, {"origin": ORIGIN})).status == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+        assert "retry-after" in read_exposed(answer.headers)

@@ -20,7 +20,8 @@ def read_path(scope: Scope) -> str:
 
 def refusal_headers(rejection: Rejection, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     if rejection.status in (503, 507):
-        return [(b"retry-after", RETRY_AFTER_S)]
+        # A page of another origin reads it only when it is named.
+        return [(b"retry-after", RETRY_AFTER_S), (b"access-control-expose-headers", b"Retry-After")]
     if rejection.status == 405:
         return [(b"allow", ", ".join((*methods, "OPTIONS")).encode())]
     if rejection.status == 401:
