@@ -10,6 +10,7 @@ export PATH="$node/bin:$PATH"
 npm() { node "$node/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 
 cd "$root/sdk/browser"
-npm ci --loglevel=error --prefer-offline
+# The tools need none of their install scripts.
+npm ci --ignore-scripts --loglevel=error --prefer-offline
 npm run --silent check
 npm run --silent build -- "$folder"
