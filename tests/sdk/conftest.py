@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +20,7 @@ from trackway.testing.server import TestServer
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src/trackway/collect/static"
+T = TypeVar("T")
 SCRIPTS = {file.name for file in BUILT.iterdir() if file.suffix in (".js", ".mjs")}
 
 
@@ -34,13 +35,17 @@ class Post:
 
 @dataclass
 class Receiver:
-    """What the collector of these tests saw, and what it answers. `statuses` are used up in order; 0 breaks off."""
+    """What the collector of these tests saw, and what it answers. `statuses` are used up in order; 0 breaks off.
+
+    While `answers` is clear, requests wait for their answer.
+    """
 
     url: str = ""
     posts: list[Post] = field(default_factory=list)
     preflights: int = 0
     statuses: list[int] = field(default_factory=list)
     retry_after: str = ""
+    answers: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def events(self, event_type: str = "") -> list[dict[str, Any]]:
@@ -50,17 +55,25 @@ class Receiver:
 
     def wait_for(self, event_type: str, count: int = 1, page: Page | None = None) -> list[dict[str, Any]]:
         """The events of that type as soon as there are `count`; fails after 30 seconds."""
+        self._wait(lambda: len(self.events(event_type)) >= count, f"{count} {event_type}", page)
+        return self.events(event_type)
+
+    def wait_for_posts(self, count: int, page: Page | None = None) -> list[Post]:
+        """All requests as soon as there are `count`, whatever was answered; fails after 30 seconds."""
+        self._wait(lambda: len(self.posts) >= count, f"{count} requests", page)
+        return list(self.posts)
+
+    def _wait(self, came: Callable[[], bool], expected: str, page: Page | None) -> None:
         deadline = time.monotonic() + 30
-        while len(found := self.events(event_type)) < count:
+        while not came():
             if time.monotonic() > deadline:
-                seen = [event["event_type"] for event in self.events()]
-                pytest.fail(f"{count} {event_type} expected, the collector has {seen}")
+                seen = [(post.status, post.body) for post in self.posts]
+                pytest.fail(f"{expected} expected, the collector has {seen}")
             if page:
                 page.wait_for_timeout(20)  # lets playwright handle the browser's messages meanwhile
             else:
                 with self.arrived:
                     self.arrived.wait(0.05)
-        return found
 
 
 class CollectorRequest(BaseHTTPRequestHandler):
@@ -73,6 +86,7 @@ class CollectorRequest(BaseHTTPRequestHandler):
         with self.receiver.arrived:
             self.receiver.posts.append(Post(body, dict(self.headers), status))
             self.receiver.arrived.notify_all()
+        self.receiver.answers.wait(60)
         if not status:
             self.close_connection = True
             return
@@ -133,6 +147,7 @@ def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
+    receiver.answers.set()
     for url in serve(type("Bound", (CollectorRequest,), {"receiver": receiver})):
         receiver.url = url
         yield receiver
@@ -289,3 +304,58 @@ def open_visit(server: TestServer, page: Page) -> Iterator[Callable[..., Visit]]
             return Visit(f"{url}/{name}", page, server, source["id"], sent)
 
         yield open_one
+
+
+@dataclass
+class LiveSite:
+    """Pages of another origin than the real collector's, to which they send; and what it stored of them."""
+
+    url: str
+    pages: dict[str, str]
+    server: TestServer
+    source: dict[str, Any]
+
+    def tag(self, options: str = "") -> str:
+        key = self.source["credentials"]["write_key"]
+        return f'<script async src="{self.server.url}/js/trackway.js" data-key="{key}" {options}></script>'
+
+    def add(self, path: str, *, head: str = "", options: str = "") -> str:
+        """The address of a new page with the script; its title is its path."""
+        body = f'<link rel="icon" href="data:,">{head}{self.tag(options)}<body></body>'
+        return self.add_bare(path, body)
+
+    def add_bare(self, path: str, body: str = "") -> str:
+        """The same without the script."""
+        self.pages[path] = f"<!doctype html><title>{path}</title>{body}"
+        return self.url + path
+
+    def events(self, *types: str) -> list[dict[str, Any]]:
+        """What is stored, oldest first; of all types if none is named."""
+        items = self.server.api("events", source=self.source["id"], limit=1000)["items"][::-1]
+        return [event for event in items if not types or event["event_type"] in types]
+
+    def wait_for(self, event_type: str, count: int = 1) -> list[dict[str, Any]]:
+        """The stored events of that type as soon as there are `count`."""
+        return wait_until(lambda: self.events(event_type), lambda found: len(found) >= count, self.events)
+
+    def read_book(self) -> dict[str, Any]:
+        """The books of the source, once nothing is in flight."""
+        books = self.server.wait_until_settled()["sources"]
+        return next(book for book in books if book["source"] == self.source["name"])
+
+
+@pytest.fixture
+def live_site(server: TestServer) -> Iterator[LiveSite]:
+    pages: dict[str, str] = {}
+    for url in serve(type("Bound", (SiteRequest,), {"pages": pages})):
+        yield LiveSite(url, pages, server, server.add_source(f"live-{time.time_ns()}", channel="web"))
+
+
+def wait_until(look: Callable[[], T], good: Callable[[T], bool], describe: Callable[[], Any]) -> T:
+    """What `look` sees as soon as it is good; after a minute the test fails with what `describe` says."""
+    deadline = time.monotonic() + 60
+    while not good(seen := look()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited in vain; there is {describe()}")
+        time.sleep(0.05)
+    return seen
