@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from sqlalchemy import select
+from tests.faults.crash_steps import choose_steps
 
 from trackway.clock import now_ms
 from trackway.control.database import State, make_url
@@ -41,7 +42,8 @@ from trackway.testing.engine import start_engine
 from trackway.testing.installation import Installation
 
 WHOLE, SMALL = 10_000, 3
-CRASH_CHAINS = 12
+# How many; the rest of the sequence of random ones is for `make test-all`.
+CRASH_CHAINS = [6, pytest.param(24, marks=pytest.mark.slow)]
 LOOK_AT_EVERYONE = {"before_ms": 10_413_791_999_999, "before_profile": "", "limit": 1000}
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
@@ -327,29 +329,37 @@ def tell_figures(test: str, batch: int, points: int, wrong: int) -> None:
     sys.stdout.write(f"FAULT {json.dumps(figures)}\n")
 
 
-# In small batches there are three times as many steps, and as many minutes.
-BATCHES = [pytest.param(WHOLE, id="one batch"), pytest.param(SMALL, id="small batches", marks=pytest.mark.slow)]
+# The whole sweep takes minutes; with small batches there are three times as many steps.
+SWEEPS = [
+    pytest.param(WHOLE, False, id="one batch"),
+    pytest.param(WHOLE, True, id="one batch, every step", marks=pytest.mark.slow),
+    pytest.param(SMALL, True, id="small batches, every step", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize("batch", BATCHES)
-def test_a_crash_at_any_step_changes_nothing_in_the_end(bench: Bench, batch: int) -> None:
+@pytest.mark.parametrize(("batch", "every"), SWEEPS)
+def test_a_crash_at_any_step_changes_nothing_in_the_end(bench: Bench, batch: int, every: bool) -> None:
+    """`make test` takes the steps that differ (crash_steps.py), `make test-all` every one."""
     wrong: dict[str, Found] = {}
-    steps = count_steps(bench, batch)
-    for number, step in enumerate(steps):
+    points = choose_steps(count_steps(bench, batch), every)
+    for number, step in points:
         data = bench.begin_case()
         assert bench.run(data, batch, number)["killed"], step
         assert not bench.run(data, batch)["status"]
         if (found := bench.look(data)) != EXPECTED:
             wrong[f"{number} {step}"] = found
-    tell_figures("crash points", batch, len(steps), len(wrong))
+    tell_figures("crash points", batch, len(points), len(wrong))
     assert wrong == {}
 
 
-@pytest.mark.parametrize("batch", BATCHES)
-def test_a_call_that_fails_or_whose_answer_is_lost_changes_nothing_in_the_end(bench: Bench, batch: int) -> None:
+@pytest.mark.parametrize(("batch", "every"), SWEEPS)
+def test_a_call_that_fails_or_whose_answer_is_lost_changes_nothing_in_the_end(
+    bench: Bench, batch: int, every: bool
+) -> None:
+    """`make test` takes the steps that differ (crash_steps.py), `make test-all` every one."""
     wrong: dict[str, Found] = {}
-    steps = count_steps(bench, batch)
-    for number, step in enumerate(steps):
+    points = choose_steps(count_steps(bench, batch), every)
+    for number, step in points:
         data = bench.begin_case()
         answer = bench.run(data, batch, number, "fail")
         if "put_many" in step:
@@ -359,15 +369,16 @@ def test_a_call_that_fails_or_whose_answer_is_lost_changes_nothing_in_the_end(be
         assert not answer["status"], step
         if (found := bench.look(data)) != EXPECTED:
             wrong[f"{number} {step}"] = found
-    tell_figures("failing calls", batch, len(steps), len(wrong))
+    tell_figures("failing calls", batch, len(points), len(wrong))
     assert wrong == {}
 
 
-def test_crash_after_crash_changes_nothing_in_the_end(bench: Bench) -> None:
+@pytest.mark.parametrize("chains", CRASH_CHAINS)
+def test_crash_after_crash_changes_nothing_in_the_end(bench: Bench, chains: int) -> None:
     """Also when batches are cut elsewhere after each start, as they are in life."""
     chance = random.Random(16)
     wrong: dict[str, Found] = {}
-    for case in range(CRASH_CHAINS):
+    for case in range(chains):
         data = bench.begin_case()
         history = []
         for _ in range(chance.randint(2, 5)):

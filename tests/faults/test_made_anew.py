@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import select
+from tests.faults.crash_steps import choose_steps
 
 from trackway.clock import now_ms
 from trackway.control.database import State, make_url
@@ -41,7 +42,8 @@ from trackway.testing.installation import Installation
 pytestmark = pytest.mark.timeout(900)
 
 WHOLE = 10_000
-CRASH_CHAINS = 15
+# How many; the rest of the sequence of random ones is for `make test-all`.
+CRASH_CHAINS = [6, pytest.param(30, marks=pytest.mark.slow)]
 
 SAYS = {"logins": {"$add": 1}, "score": {"$points": 5}, "tags": ["a"]}
 # "z" comes after "a" in every order: the value said now wins because it is said now.
@@ -229,16 +231,23 @@ def count_steps(bench: Bench, batch: int) -> list[str]:
     return steps
 
 
-# In small batches there are three times as many steps, and as many minutes.
-BATCHES = [pytest.param(WHOLE, id="one batch"), pytest.param(1, id="small batches", marks=pytest.mark.slow)]
+# The whole sweep takes minutes; with small batches there are three times as many steps.
+SWEEPS = [
+    pytest.param(WHOLE, False, id="one batch"),
+    pytest.param(WHOLE, True, id="one batch, every step", marks=pytest.mark.slow),
+    pytest.param(1, True, id="small batches, every step", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize(("batch", "every"), SWEEPS)
 @pytest.mark.parametrize("how", ["kill", "fail"])
-def test_an_event_is_replaced_once_whatever_happens_at_any_step(bench: Bench, batch: int, how: str) -> None:
+def test_an_event_is_replaced_once_whatever_happens_at_any_step(
+    bench: Bench, batch: int, every: bool, how: str
+) -> None:
+    """`make test` takes the steps that differ (crash_steps.py), `make test-all` every one."""
     wrong: dict[str, Any] = {}
-    steps = count_steps(bench, batch)
-    for number, step in enumerate(steps):
+    points = choose_steps(count_steps(bench, batch), every)
+    for number, step in points:
         data = begin_stored(bench)
         bench.run(data, batch, number, how)
         # Whatever is in the middle, what is stored in the end is there, once or twice.
@@ -246,15 +255,16 @@ def test_an_event_is_replaced_once_whatever_happens_at_any_step(bench: Bench, ba
         assert not bench.run(data, batch)["status"], step
         if (found := bench.look(data)) != EXPECTED:
             wrong[f"{number} {step}"] = {name: found[name] for name in found if found[name] != EXPECTED[name]}
-    figures = {"test": f"rows that make way, {how}, batches of {batch}", "points": len(steps), "wrong": len(wrong)}
+    figures = {"test": f"rows that make way, {how}, batches of {batch}", "points": len(points), "wrong": len(wrong)}
     sys.stdout.write(f"FAULT {json.dumps(figures)}\n")
     assert wrong == {}
 
 
-def test_crash_after_crash_also_before_the_first_rows_are_committed(bench: Bench) -> None:
+@pytest.mark.parametrize("chains", CRASH_CHAINS)
+def test_crash_after_crash_also_before_the_first_rows_are_committed(bench: Bench, chains: int) -> None:
     chance = random.Random(22)
     wrong: dict[str, Any] = {}
-    for case in range(CRASH_CHAINS):
+    for case in range(chains):
         data = bench.begin_case()
         # Who asks for a replay finds rows in the store; whether their batch was committed, nobody can see.
         history = [(WHOLE, chance.choice([3, 5, 7, 1000]))]
