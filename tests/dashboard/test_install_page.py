@@ -15,7 +15,9 @@ from playwright.sync_api import Browser, expect
 
 from trackway.app.aliases import Aliases
 from trackway.collect.script_files import read_manifest
-from trackway.dashboard.install_snippets import NAMES, VARIANTS, Tag
+from trackway.dashboard.desk import ScriptPlaces
+from trackway.dashboard.install_snippets import NAMES, VARIANTS, Tag, write_policy
+from trackway.dashboard.install_trouble import say_reach
 from trackway.settings import Settings
 from trackway.testing.server import Answer, TestServer
 
@@ -93,20 +95,37 @@ def test_every_variant_names_the_key_and_where_it_goes(
 ) -> None:
     assert set(VARIANTS) == set(NAMES)
     *codes, _ = read_codes(member, web, variant)
-    assert all(key_of(web) in code for code in codes if "<script>(" not in code)
+    # The stub, the import of Next.js and what fetches the module are the same for every source.
+    keyless = ("<script>(", "import Script", "curl ")
+    assert all(key_of(web) in code for code in codes if not code.startswith(keyless))
     assert any(server.url in code for code in codes)
     pinned = read_manifest()["trackway.js"].integrity in "".join(codes)
     assert pinned is (variant not in ("pixel", "module"))
 
 
-def test_with_other_paths_every_variant_says_where_events_go() -> None:
-    script = Aliases(Settings(script_path="/a/s.js", collect_path="/a/e")).describe()
-    tag = Tag("https://t.example", script, "tw_pub_1")
-    for name, write in VARIANTS.items():
-        text = "".join(code.text for code in write(tag).codes)
-        assert "/js/" not in text, name
-        assert "/v1/events" not in text, name
-        assert "/a/e" in text, name
+@pytest.fixture(scope="module")
+def renamed() -> ScriptPlaces:
+    return Aliases(Settings(script_path="/a/s.js", collect_path="/a/e")).describe()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_with_other_paths_every_variant_says_where_events_go(renamed: ScriptPlaces, name: str) -> None:
+    tag = Tag("https://t.example", "https://t.example", renamed, "tw_pub_1")
+    text = "".join(code.text for code in VARIANTS[name](tag).codes)
+    assert "/js/" not in text
+    assert "/v1/events" not in text
+    assert "/a/e" in text
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_from_the_sites_own_domain_no_variant_names_this_server_to_a_page(renamed: ScriptPlaces, name: str) -> None:
+    tag = Tag("", "https://t.example", renamed, "tw_pub_1")
+    *pasted, policy = [*(code.text for code in VARIANTS[name](tag).codes), write_policy(tag)]
+    # What is fetched once by a developer comes from here all the same.
+    assert "t.example" not in "".join(text for text in pasted if not text.startswith("curl "))
+    assert re.search(r'"/a/e(\.gif\?k=tw_pub_1)?', "".join(pasted))
+    assert policy.startswith("script-src 'self' 'sha256-")
+    assert policy.endswith("; connect-src 'self'; img-src 'self'")
 
 
 def test_the_twin_says_the_same(member: Visitor, server: TestServer, web: dict[str, Any]) -> None:
@@ -117,7 +136,7 @@ def test_the_twin_says_the_same(member: Visitor, server: TestServer, web: dict[s
     }
     assert answer["script"]["src"] == f"{server.url}/js/{read_manifest()['trackway.js'].file}"
     assert answer["script"]["endpoint"] == f"{server.url}/v1/events"
-    assert (answer["event"], answer["rejection"]) == (None, None)
+    assert [answer[name] for name in ("event", "rejection", "unstored", "trouble")] == [None] * 4
     assert web["id"] in [source["id"] for source in answer["sources"]]
     server.post("/v1/events", {"event_type": "seen"}, key_of(web))
     server.wait_until_settled()
@@ -141,9 +160,13 @@ def test_what_there_is_not_is_said(member: Visitor, query: str, status: int) -> 
     assert member.get(f"/app/install?{query}").status == status
 
 
-def test_a_site_is_made_here(member: Visitor, server: TestServer) -> None:
+@pytest.mark.parametrize(
+    "typed",
+    ["https://www.shop.example/", "www.Shop.example", "https://www.shop.example/start?a=1", "www.shop.example/"],
+)
+def test_a_site_is_made_here(member: Visitor, server: TestServer, typed: str) -> None:
     name = f"Made here {time.time_ns()}"
-    answer = post(member, name=name, origin="https://www.shop.example/")
+    answer = post(member, name=name, origin=typed)
     assert answer.status == 303
     page = member.text(answer.headers["location"])
     assert "Waiting for your first event" in page
@@ -158,8 +181,9 @@ def test_a_site_is_made_here(member: Visitor, server: TestServer) -> None:
     ("fields", "says"),
     [
         ({"name": " ", "origin": ""}, "a source needs a name"),
-        ({"name": "Wrong origin", "origin": "www.shop.example"}, "is not a value of this setting"),
-        ({"name": "Path", "origin": "https://www.shop.example/start"}, "is not a value of this setting"),
+        ({"name": "Two words", "origin": "our shop"}, "is not a value of this setting"),
+        ({"name": "An app", "origin": "android-app://com.example"}, "is not a value of this setting"),
+        ({"name": "Half an address", "origin": "https://["}, "is no address of a site"),
     ],
 )
 def test_what_cannot_be_made_comes_back_with_the_reason(member: Visitor, fields: dict[str, str], says: str) -> None:
@@ -204,14 +228,122 @@ def test_it_turns_green_when_the_first_event_arrives(screen: Screen, server: Tes
 
 
 @pytest.mark.browser
-def test_what_is_refused_while_one_waits_is_said(screen: Screen, server: TestServer) -> None:
+def test_what_is_refused_while_one_waits_is_said_and_an_origin_can_be_allowed(
+    screen: Screen, server: TestServer
+) -> None:
     source = server.add_source(f"strict {time.time_ns()}", channel="web", origins="https://shop.example")
-    screen.page.goto(f"{server.url}/app/install?source={source['id']}")
-    answer = server.post("/v1/events", {"event_type": "x"}, key_of(source), {"origin": "https://evil.example"})
+    page, other = screen.page, {"origin": "https://www.shop.example"}
+    page.goto(f"{server.url}/app/install?source={source['id']}&for=gtm")
+    answer = server.post("/v1/events", {"event_type": "x"}, key_of(source), other)
     assert answer.status == 403
-    expect(screen.page.locator("[data-refused]")).to_contain_text("origin_not_allowed")
-    expect(screen.page.locator('[data-check="waiting"]')).to_be_visible()
+    trouble = page.locator("[data-trouble]")
+    expect(trouble).to_contain_text("was refused: origin_not_allowed")
+    expect(trouble).to_contain_text("with and without www are two origins")
+    expect(page.locator('[data-check="waiting"]')).to_be_visible()
     assert screen.complain() == []
+
+    page.get_by_role("button", name="Allow pages of https://www.shop.example").click()
+    expect(page.locator(".hint").first).to_contain_text("https://shop.example, https://www.shop.example")
+    assert (
+        server.api(f"sources/{source['id']}")["settings"]["origins"] == "https://shop.example,https://www.shop.example"
+    )
+    deadline = time.monotonic() + 20
+    while server.post("/v1/events", {"event_type": "x"}, key_of(source), other).status != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    expect(page.locator('[data-check="arrived"]')).to_be_visible()
+    assert screen.complain() == []
+
+
+def test_what_cannot_be_allowed_is_said_with_the_reason(
+    member: Visitor, server: TestServer, web: dict[str, Any]
+) -> None:
+    path, token = f"/app/install?source={web['id']}", read_csrf(member.get("/app/install"))
+    for origin in ("null", "", "https://shop.example/path"):
+        answer = member.post(path, {"csrf": token, "allow": "yes", "origin": origin}, origin=server.url)
+        assert answer.status == 422, origin
+        assert ("is not a value of this setting" if origin else "choose") in unescape(answer.body.decode())
+    assert server.api(f"sources/{web['id']}")["settings"] == {}
+
+
+@pytest.mark.browser
+def test_a_key_that_nobody_has_is_said_while_one_waits(screen: Screen, server: TestServer, web: dict[str, Any]) -> None:
+    server.post("/v1/events", {"event_type": "before"}, "tw_pub_nobodys")
+    page = screen.page
+    with page.expect_response("**/app/install.json*"):
+        page.goto(f"{server.url}/app/install?source={web['id']}")
+    expect(page.locator("[data-keyless]")).to_be_hidden()
+    assert server.post("/v1/events", {"event_type": "x"}, "tw_pub_nobodys").status == 401
+    expect(page.locator("[data-keyless]")).to_contain_text("a key that no source here has")
+    assert screen.complain() == []
+
+
+def read_trouble(member: Visitor, source: dict[str, Any]) -> dict[str, str]:
+    trouble: dict[str, str] = member.get(f"/app/install.json?source={source['id']}").json["trouble"]
+    page = member.text(f"/app/install?source={source['id']}")
+    assert f'data-slot="reason">{trouble["reason"]}</b>' in page
+    assert trouble["says"][:300] in page
+    assert trouble["advice"] in page
+    assert f'href="{trouble["href"]}">{trouble["link"]}</a>' in page
+    return trouble
+
+
+@pytest.mark.parametrize(
+    ("reason", "event", "place"),
+    [
+        ("source_disabled", {"event_type": "x"}, "/app/sources/{source}#end"),
+        ("missing_field", {"kind": "x"}, "/app/diagnostics"),
+    ],
+)
+def test_why_something_was_refused_is_said_with_where_to_mend_it(
+    member: Visitor, server: TestServer, web: dict[str, Any], reason: str, event: dict[str, str], place: str
+) -> None:
+    if reason == "source_disabled":
+        server.run_cli("sources", "switch", web["id"], "off")
+    deadline = time.monotonic() + 20
+    while server.post("/v1/events", event, key_of(web)).status == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    server.wait_until_settled()
+    trouble = read_trouble(member, web)
+    assert (trouble["reason"], trouble["href"]) == (reason, place.format(source=web["id"]))
+    assert trouble["what"] == "Something came and was refused"
+
+
+def test_what_came_and_was_not_stored_is_said_too(member: Visitor, server: TestServer) -> None:
+    made = server.add_source(f"no bots {time.time_ns()}", channel="web", bots="drop")
+    assert server.post("/v1/events", {"event_type": "x"}, key_of(made), {"user-agent": "curl/8.0"}).status == 200
+    server.wait_until_settled()
+    trouble = read_trouble(member, made)
+    assert (trouble["reason"], trouble["what"]) == ("bot", "Something came and was not stored")
+    assert trouble["href"] == f"/app/sources/{made['id']}?setting=bots#change"
+
+
+@pytest.mark.parametrize(
+    ("site", "says"),
+    [
+        ("http://127.0.0.1:8000", "Only this machine reaches"),
+        ("http://localhost:8000", "Only this machine reaches"),
+        ("http://[::1]:8000", "Only this machine reaches"),
+        ("https://192.168.1.4", "Only your own network reaches"),
+        ("http://trackway:8000", "Only your own network reaches"),
+        ("http://t.shop.example", "Pages of https load no script from http://t.shop.example"),
+        ("https://t.shop.example", ""),
+        ("https://1.2.3.4:8443", ""),
+        ("https://[::1", ""),
+    ],
+)
+def test_an_address_that_visitors_cannot_load_from_is_told(site: str, says: str) -> None:
+    told = say_reach(site)
+    assert (says in told) if says else told == ""
+
+
+def test_the_page_tells_the_address_as_it_was_asked_for(member: Visitor, web: dict[str, Any]) -> None:
+    path = f"/app/install?source={web['id']}"
+    assert "Only this machine reaches" in member.text(path)
+    public = member.get(path, host="t.shop.example", x_forwarded_proto="https").body.decode()
+    assert "Only this machine reaches" not in public
+    assert "https://t.shop.example/js/" in public
 
 
 @pytest.mark.browser
@@ -235,7 +367,7 @@ def test_without_scripts_the_page_is_asked_for_again(
 def test_what_is_pasted_into_a_page_of_another_site_records_its_view(
     chromium: Browser, member: Visitor, server: TestServer, web: dict[str, Any], variant: str
 ) -> None:
-    code = read_codes(member, web, variant)[1 if variant == "module" else 0]
+    code = read_codes(member, web, variant)[2 if variant == "module" else 0]
     scripted = variant != "pixel"
     html = f"<!doctype html><title>Pasted</title><link rel=icon href=data:,>{code if scripted else ''}<body>{'' if scripted else code}"
     context = chromium.new_context(java_script_enabled=scripted)

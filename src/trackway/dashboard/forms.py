@@ -45,6 +45,6 @@ FORM_ROUTES: tuple[BaseRoute, ...] = (
     Route("/privacy/addresses", take_form(privacy.PAGE, privacy.set_ip_mode_from_form), methods=["POST"]),
     Route("/catalogue", take_form(plan.PAGE, plan.change_from_form), methods=["POST"]),
     Route("/sources/{source_id}", take_form(source.PAGE, source.change_from_form), methods=["POST"]),
-    Route("/install", take_form(install.PAGE, install.add_from_form), methods=["POST"]),
+    Route("/install", take_form(install.PAGE, install.change_from_form), methods=["POST"]),
     Route("/diagnostics", take_form(diagnostics.PAGE, diagnostics.set_rule_from_form), methods=["POST"]),
 )

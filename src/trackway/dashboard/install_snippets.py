@@ -12,14 +12,15 @@ from msgspec import Struct
 
 from trackway.dashboard.desk import ScriptPlaces
 
-USUAL_COLLECT_PATH = "/v1/events"
+USUAL_SCRIPT_PATH, USUAL_COLLECT_PATH = "/js/trackway.js", "/v1/events"
 
 
 class Code(Struct, frozen=True):
-    """A piece to paste; `place` says where."""
+    """A piece to paste; `place` says where. Not every site needs an `optional` one."""
 
     place: str
     text: str
+    optional: bool = False
 
 
 class Variant(Struct, frozen=True):
@@ -30,9 +31,13 @@ class Variant(Struct, frozen=True):
 
 
 class Tag(Struct, frozen=True):
-    """The script's tag for one source: its attributes as a page writes them."""
+    """The script's tag for one source: its attributes as a page writes them.
+
+    `site` stands before our paths in a page: this server's own address, or "" where the site passes them on to `server`.
+    """
 
     site: str
+    server: str
     script: ScriptPlaces
     key: str
 
@@ -43,6 +48,10 @@ class Tag(Struct, frozen=True):
     @property
     def endpoint(self) -> str:
         return self.site + self.script.collect
+
+    @property
+    def is_renamed(self) -> bool:
+        return (self.script.stable, self.script.collect) != (USUAL_SCRIPT_PATH, USUAL_COLLECT_PATH)
 
     @property
     def options(self) -> dict[str, str]:
@@ -74,13 +83,15 @@ def write_html(tag: Tag) -> Variant:
     stub = f"<script>{tag.script.stub}</script>"
     newest = write_attributes({"src": tag.site + tag.script.stable} | tag.options)
     return Variant(
-        "For every site whose pages you can edit. Page views, clicks, forms, downloads and media are recorded from here on without more.",
+        "For every site whose pages you can edit; with SvelteKit it goes into src/app.html, with Astro into the layout. Page views, clicks, "
+        "forms, downloads and media are recorded from here on without more, changes of the route too.",
         (
             Code("Into <head> of every page", tag.html),
-            Code("Above it, if pages call trackway before the script has loaded", stub),
+            Code("Above it, if pages call trackway before the script has loaded", stub, optional=True),
             Code(
-                "Or without a version: follows every update of this server, and is bound by no hash",
+                "Instead, to follow every update of this server without pasting again; no integrity hash",
                 f"<script async {newest}></script>",
+                optional=True,
             ),
         ),
     )
@@ -113,31 +124,21 @@ def write_wordpress(tag: Tag) -> Variant:
 \t<?php
 }}, 1 );"""
     return Variant(
-        "In a child theme, so that an update of the theme keeps it. A plugin for code in the header takes the plain tag of HTML instead. "
-        "Empty the cache of a caching plugin afterwards.",
-        (Code("functions.php of the child theme", code),),
+        "In a child theme, so that an update of the theme keeps it; a new functions.php begins with <?php. A plugin for code in the header "
+        "takes the plain tag of HTML instead. Empty the cache of a caching plugin afterwards.",
+        (Code("At the end of functions.php of the child theme", code),),
     )
 
 
 def write_react(tag: Tag) -> Variant:
-    attributes = write_attributes({"strategy": "afterInteractive"} | tag.attributes, "\n          ")
-    code = f"""import Script from "next/script";
-
-export default function RootLayout({{ children }}) {{
-  return (
-    <html lang="en">
-      <body>
-        {{children}}
-        <Script
-          {attributes.replace("crossorigin", "crossOrigin")}
-        />
-      </body>
-    </html>
-  );
-}}"""
+    attributes = write_attributes(tag.attributes, "\n  ").replace("crossorigin", "crossOrigin")
     return Variant(
-        "Changes of the route are page views by themselves. React without Next.js: the tag of HTML in index.html, or the module.",
-        (Code("app/layout.jsx", code),),
+        "Changes of the route are page views by themselves. With the Pages Router both go into pages/_app.tsx, the second after <Component>.",
+        (
+            Code("At the top of app/layout.tsx", 'import Script from "next/script";'),
+            Code("In its <body>, after {children}", f"<Script\n  {attributes}\n/>"),
+            Code("React without Next.js: index.html, into <head>", tag.html, optional=True),
+        ),
     )
 
 
@@ -159,8 +160,11 @@ def write_vue(tag: Tag) -> Variant:
   }},
 }});"""
     return Variant(
-        "Changes of the route are page views by themselves. Vue without Nuxt: the tag of HTML in index.html, or the module.",
-        (Code("nuxt.config.ts", code),),
+        "Changes of the route are page views by themselves. Where nuxt.config.ts says more, add app to what is there.",
+        (
+            Code("nuxt.config.ts", code),
+            Code("Vue without Nuxt: index.html, into <head>", tag.html, optional=True),
+        ),
     )
 
 
@@ -183,19 +187,25 @@ def write_pixel(tag: Tag) -> Variant:
 
 
 def write_module(tag: Tag) -> Variant:
+    module = tag.script.module
+    types = module.removesuffix(".mjs") + ".d.ts"
     call = f"""init({{
   key: "{tag.key}",
   endpoint: "{tag.endpoint}",
 }});"""
-    served = f'import {{ init }} from "{tag.site}{tag.script.module}";\n\n{call}'
+    served = f'import {{ init }} from "{tag.site}{module}";\n\n{call}'
+    fetch = f"curl -fo trackway.mjs {tag.server}{module}\ncurl -fo trackway.d.mts {tag.server}{types}"
     return Variant(
-        "The same script as an ES module. The package is in sdk/browser of Trackway's sources; nothing happens before init is called, so a server may import it.",
+        "The same script as an ES module with types, for Vite, webpack, esbuild and the like. Nothing happens before init is called, so a "
+        "server may import it.",
         (
+            Code("Once, in the folder of your code: the module and its types", fetch),
+            Code("Where the site's own script starts", f'import {{ init }} from "./trackway.mjs";\n\n{call}'),
             Code(
-                "With a bundler, after npm install PATH/sdk/browser",
-                f'import {{ init }} from "@trackway/browser";\n\n{call}',
+                "Without a bundler: into <head> of every page",
+                f'<script type="module">\n{served}\n</script>',
+                optional=True,
             ),
-            Code("Without one", f'<script type="module">\n{served}\n</script>'),
         ),
     )
 
@@ -225,4 +235,5 @@ NAMES: Mapping[str, str] = {
 def write_policy(tag: Tag) -> str:
     """What a content security policy of the site has to allow, the stub by its hash."""
     digest = base64.b64encode(hashlib.sha256(tag.script.stub.encode()).digest()).decode()
-    return f"script-src {tag.site} 'sha256-{digest}'; connect-src {tag.site}; img-src {tag.site}"
+    host = tag.site or "'self'"
+    return f"script-src {host} 'sha256-{digest}'; connect-src {host}; img-src {host}"

@@ -2,31 +2,37 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
+from trackway.control.source_changes import change_source
 from trackway.control.sources import SourceError, add_source, list_keys, list_sources
 from trackway.dashboard.install_snippets import NAMES, VARIANTS, Tag, write_policy
+from trackway.dashboard.install_trouble import NO_TROUBLE, describe_trouble, say_reach
 from trackway.dashboard.page import Answer, NotThere, Page, Question, ShownAgain
 from trackway.event import Source
-from trackway.query.events import find_events
+from trackway.query.arrivals import NOTHING, describe_arrival
 from trackway.query.questions import QuestionError
-from trackway.query.rejections import Wanted, list_rejections
 
 DEFAULT_VARIANT = "html"
 EMPTY_FORM = {"name": "", "origin": ""}
+# Whose host stands in the tag: this server's, or the site's own, whose proxy passes our paths on.
+HOSTS = {"site": "the site's own domain", "server": "this server"}
 
 
 def ask_install(question: Question) -> Answer:
-    """{"source", "sources", "script", "event", "rejection"}: the source asked for or the first one, its newest event, and
-    while there is none its newest rejection."""
+    """{"source", "sources", "script", "event", "rejection", "unstored", "keyless", "trouble"}: the source asked for or the
+    first one, its newest event, and while there is none what is known of why (`describe_arrival`, `describe_trouble`)."""
     desk = question.desk
     keys = {key.source: key.shown for key in list_keys(desk.state, desk.workspace) if not key.trusted}
     sources = [s for s in list_sources(desk.state, desk.workspace) if s.id in keys and is_tracked_by_script(s)]
     chosen = choose_source(question, sources)
+    arrival = describe_arrival(desk.store, desk.state, desk.workspace, chosen.id) if chosen else NOTHING
     return {
         "source": chosen and describe_source(chosen, keys[chosen.id]),
         "sources": [{"id": each.id, "name": each.name} for each in sources],
         "script": describe_script(question),
-        **find_arrival(question, chosen),
+        **arrival,
+        "trouble": chosen and describe_trouble(chosen.id, arrival),
     }
 
 
@@ -62,41 +68,65 @@ def describe_script(question: Question) -> dict[str, str]:
     }
 
 
-def find_arrival(question: Question, source: Source | None) -> dict[str, Any]:
-    desk = question.desk
-    newest = find_events(desk.store, desk.workspace, source=source.id, limit=1)["items"] if source else []
-    if newest or source is None:
-        return {"event": newest[0] if newest else None, "rejection": None}
-    refused = list_rejections(desk.state, desk.workspace, Wanted(source=source.id), limit=1)["items"]
-    return {"event": None, "rejection": refused[0] if refused else None}
-
-
 def show_install(question: Question, answer: Answer) -> Mapping[str, Any]:
-    chosen, source = read_variant(question), answer["source"]
+    chosen, source = read_choice(question, "for", VARIANTS, DEFAULT_VARIANT), answer["source"]
     shown = {"variants": NAMES, "chosen": chosen, "form": EMPTY_FORM, "problem": "", "variant": None}
     if source is None:
         return shown
-    tag = Tag(question.site, question.desk.script, source["key"])
-    return {**shown, "variant": VARIANTS[chosen](tag), "policy": write_policy(tag)}
+    server = question.site
+    # Whoever renamed the paths did it for the site's own domain.
+    renamed = Tag(server, server, question.desk.script, source["key"]).is_renamed
+    host = read_choice(question, "host", HOSTS, "site" if renamed else "server")
+    tag = Tag("" if host == "site" else server, server, question.desk.script, source["key"])
+    return {
+        **shown,
+        "variant": VARIANTS[chosen](tag),
+        "policy": write_policy(tag),
+        "hosts": HOSTS if renamed else {},
+        "host": host,
+        "trouble": answer["trouble"] or NO_TROUBLE,
+        "reach": say_reach(server) if tag.site else "",
+    }
 
 
-def read_variant(question: Question) -> str:
-    chosen = question.text("for") or DEFAULT_VARIANT
-    if chosen not in VARIANTS:
-        raise QuestionError(f"for must be one of {', '.join(VARIANTS)}, not {chosen[:40]!r}", "for")
+def read_choice(question: Question, name: str, known: Mapping[str, Any], default: str) -> str:
+    chosen = question.text(name) or default
+    if chosen not in known:
+        raise QuestionError(f"{name} must be one of {', '.join(known)}, not {chosen[:40]!r}", name)
     return chosen
 
 
-def add_from_form(question: Question, form: Mapping[str, str]) -> str:
-    """A new web source; where to go then. ShownAgain with the reason otherwise."""
+def change_from_form(question: Question, form: Mapping[str, str]) -> str:
+    """A new web source, or one more origin for one that is there; where to go then. ShownAgain with the reason otherwise."""
     given = {name: form.get(name, "").strip() for name in EMPTY_FORM}
-    settings = {"origins": given["origin"].rstrip("/")} if given["origin"] else {}
-    desk = question.desk
     try:
-        added = add_source(desk.state, given["name"], "native", "web", settings, desk.workspace)
+        source = _allow(question, given["origin"]) if "allow" in form else _add(question, given)
     except SourceError as error:
         raise ShownAgain({"problem": str(error), "form": given}) from None
-    return f"/app/install?source={added.source.id}"
+    return f"/app/install?source={quote(source.id)}"
+
+
+def _add(question: Question, given: Mapping[str, str]) -> Source:
+    settings = {"origins": read_origin(given["origin"])} if given["origin"] else {}
+    desk = question.desk
+    return add_source(desk.state, given["name"], "native", "web", settings, desk.workspace).source
+
+
+def _allow(question: Question, origin: str) -> Source:
+    source = ask_install(question)["source"]
+    if source is None or not origin:
+        raise SourceError("choose a web source and an origin that may send with its key")
+    allowed = dict.fromkeys([*filter(None, source["origins"].split(",")), origin])
+    return change_source(question.desk.state, source["id"], {"origins": ",".join(allowed)})
+
+
+def read_origin(typed: str) -> str:
+    """The origin of an address as people write or copy it: `www.shop.example/start` too. SourceError for what is none."""
+    try:
+        where = urlsplit(typed if "://" in typed else f"https://{typed}")
+    except ValueError:
+        raise SourceError(f"{typed[:80]!r} is no address of a site, such as https://www.example.com") from None
+    return f"{where.scheme}://{where.netloc}".lower()
 
 
 PAGE = Page("/install", "install.html", ask_install, show_install)
