@@ -17,6 +17,7 @@ TYPE = f"cli {time.time_ns()}"
 def sent(server: TestServer) -> str:
     source = server.add_source(f"plan of the command line {time.time_ns()}")
     events = [{"event_type": TYPE, "properties": {"price": n, "size": "xl"}} for n in range(5)]
+    events.append({"event_type": f"{TYPE} too"})
     server.post("/v1/events", events, source["credentials"]["write_key"])
     server.wait_until_settled()
     return str(source["id"])
@@ -36,6 +37,9 @@ def test_a_plan_goes_from_traffic_through_a_file_into_force_and_out_again(
     listed = server.run_cli("catalogue", "--event-type", TYPE)
     assert f"{TYPE}: 5 events" in listed
     assert "not planned" in listed
+    assert "more types" not in listed
+    assert f"{TYPE}: 5 events" in server.run_cli("catalogue", "--search", TYPE.upper())
+    assert "and 1 more types; --search finds one" in server.run_cli("catalogue", "--search", TYPE, "--limit", "1")
     assert "100.0%  properties.size: string, such as xl" in listed
     file = tmp_path / "plan.json"
     file.write_text(server.run_cli("plan", "infer", "--event-type", TYPE, "--source", sent))

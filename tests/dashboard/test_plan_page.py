@@ -177,6 +177,25 @@ def test_a_range_that_there_is_not_is_refused(keeper: Visitor, query: str) -> No
     assert keeper.get(f"/app/catalogue?{query}").status == 400
 
 
+def test_many_types_come_in_pages_and_can_be_searched(keeper: Visitor, source: dict[str, Any]) -> None:
+    mark = f"made up {time.time_ns()}"
+    send(keeper.server, source, *({"event_type": f"{mark} {n:03}"} for n in range(120)))
+    seen: list[str] = []
+    address = f"/app/catalogue?search={quote(mark.upper())}"
+    for _ in range(3):
+        page = keeper.text(address)
+        assert "120 events of 120 types in the last 7 days" in page
+        seen += re.findall(rf"by Shop.*?Plan it<span class=\"sr\"> ({mark} \d+)", page, re.DOTALL)
+        further = re.search(r'rel="next" href="([^"]+)#catalogue"', page)
+        address = further[1] if further else ""
+    assert seen == [f"{mark} {n:03}" for n in range(120)]
+    assert not address
+    assert "Most frequent" in page
+    nothing = keeper.text(f"/app/catalogue?search={quote(mark)}%25")
+    assert re.search(r"No type with <b class=\"wrap\">made up \d+%</b> in its name", nothing)
+    assert keeper.get("/app/catalogue?cursor=made-up").status == 400
+
+
 def test_while_the_store_is_away_the_plan_can_be_read_and_set(keeper: Visitor) -> None:
     keeper.server.kill_child("engine")
     page = keeper.get("/app/catalogue")

@@ -7,7 +7,7 @@ from trackway.control.pii import MASK, set_pii_rule
 from trackway.control.plan_schemas import CompiledSchema, check_schema, compile_schema
 from trackway.control.plans import change_plan, read_change
 from trackway.query import catalogue
-from trackway.query.catalogue import describe_catalogue, infer_plan
+from trackway.query.catalogue import Budget, describe_catalogue, infer_plan
 from trackway.query.events import find_events
 from trackway.query.plans import try_schema
 from trackway.query.questions import QuestionError
@@ -64,12 +64,59 @@ def test_a_sample_is_bounded_says_so_and_is_the_same_when_asked_again(installati
     for number in range(4):
         installation.store_events(shop, [NOW - n for n in range(100)], event_type="view", properties={"n": number})
     installation.store_events(shop, [NOW], event_type="rare", properties={"only": True})
-    asked = (installation.store, installation.workspace, NOW)
-    first, again = (catalogue.sample_types(*asked, days=7, per_type=40) for _ in range(2))
+    filters = catalogue.filter_events(NOW, 7, "", "")
+    asked = (installation.store, installation.workspace, filters)
+    rows = catalogue.list_types(*asked, 10)
+    first, again = (catalogue.sample_types(*asked, rows, Budget(40, 1000, 10_000_000)) for _ in range(2))
     assert [each.row["events"] for each in first] == [400, 1]
     assert 10 < first[0].shape.seen <= 80
     assert first[1].shape.seen == 1
     assert [each.shape.seen for each in first] == [each.shape.seen for each in again]
+
+
+def test_of_large_events_fewer_are_looked_at(installation: Installation) -> None:
+    shop = installation.add_source("shop")
+    installation.store_events(shop, [NOW - n for n in range(400)], event_type="large", properties={"text": "x" * 9000})
+    installation.store_events(shop, [NOW - n for n in range(400)], event_type="small", properties={"text": "x"})
+    filters = catalogue.filter_events(NOW, 7, "", "")
+    asked = (installation.store, installation.workspace, filters)
+    rows = catalogue.list_types(*asked, 10)
+    large, small = catalogue.sample_types(*asked, rows, Budget(1000, 1000, 400_000))
+    assert (large.event_type, small.event_type) == ("large", "small")
+    assert 5 < large.shape.seen < 50
+    assert small.shape.seen == 400
+
+
+def test_types_come_in_pages_and_the_totals_count_all_of_them(installation: Installation) -> None:
+    shop = installation.add_source("shop")
+    for number in range(7):
+        times = [NOW - n for n in range(1 + number // 2)]
+        installation.store_events(shop, times, event_type=f"Made-up {number}", properties={"n": number})
+    installation.store_events(shop, [NOW], event_type="view")
+    asked = (installation.store, installation.state, installation.workspace, NOW)
+    pages, cursor = [], ""
+    while len(pages) < 10:
+        page = describe_catalogue(*asked, limit=3, cursor=cursor)
+        assert (page["types"], page["events"]) == (8, 17)
+        pages.append([item["event_type"] for item in page["items"]])
+        cursor = page["next"]
+        if not cursor:
+            break
+    assert pages == [
+        ["Made-up 6", "Made-up 4", "Made-up 5"],
+        ["Made-up 2", "Made-up 3", "Made-up 0"],
+        ["Made-up 1", "view"],
+    ]
+    found = describe_catalogue(*asked, search="made-UP", limit=1)
+    assert (found["types"], found["events"], found["items"][0]["share"]) == (7, 16, 0.25)
+    nothing = describe_catalogue(*asked, search="%")
+    assert (nothing["types"], nothing["items"], nothing["next"]) == (0, [], None)
+
+
+def test_what_is_in_a_hidden_place_is_hidden_and_what_is_named_alike_is_not() -> None:
+    hidden = frozenset({"properties.who", "properties.a.b"})
+    paths = ("properties.who", "properties.who.name", "properties.a.b.c", "properties.whose", "properties.a", "who")
+    assert [catalogue.is_hidden(path, hidden) for path in paths] == [True, True, True, False, False, False]
 
 
 def test_an_event_with_huge_properties_is_counted_and_not_looked_at(installation: Installation) -> None:
@@ -125,7 +172,15 @@ def test_the_list_of_events_can_show_those_that_break_the_plan(installation: Ins
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"), [({"days": 0}, "days"), ({"days": 367}, "days"), ({"source": "\0"}, "source")]
+    ("asked", "field"),
+    [
+        ({"days": 0}, "days"),
+        ({"days": 367}, "days"),
+        ({"source": "\0"}, "source"),
+        ({"search": "x" * 501}, "search"),
+        ({"limit": 201}, "limit"),
+        ({"cursor": "x"}, "cursor"),
+    ],
 )
 def test_what_cannot_be_asked_is_refused(installation: Installation, asked: dict[str, object], field: str) -> None:
     with pytest.raises(QuestionError) as error:

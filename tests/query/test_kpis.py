@@ -36,9 +36,21 @@ def test_event_types_are_counted_by_when_they_occurred_highest_first(installatio
     assert count(installation, 25)["events"] == 14
 
 
+def test_few_of_many_types_are_listed_and_the_other_figures_count_them_all(installation: Installation) -> None:
+    source = installation.add_source("shop")
+    for number in range(5):
+        installation.store_events(source, [NOW] * (number + 1), event_type=f"made-up-{number}", bot="x" * (number < 2))
+    counted = count_event_types(installation.store, installation.workspace, NOW, limit=2)
+    assert [item["event_type"] for item in counted["items"]] == ["made-up-4", "made-up-3"]
+    assert (counted["types"], counted["events"], counted["bots"]) == (5, 15, 3)
+    with pytest.raises(QuestionError, match="limit must be a whole number from 1 to 1000"):
+        count_event_types(installation.store, installation.workspace, NOW, limit=0)
+
+
 def test_nothing_counts_as_nothing(installation: Installation) -> None:
     assert count(installation) == {
         "items": [],
+        "types": 0,
         "events": 0,
         "bots": 0,
         "visitors": 0,

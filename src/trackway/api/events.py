@@ -9,7 +9,7 @@ from trackway.api.replies import ApiError, ApiRefusal
 from trackway.api.route import PREFIX, Answer, ApiRoute, Values
 from trackway.query.books import balance_books
 from trackway.query.events import find_event, find_events
-from trackway.query.kpis import count_by_minute, count_event_types
+from trackway.query.kpis import TYPES_SHOWN, count_by_minute, count_event_types
 from trackway.query.sessions import find_sessions
 from trackway.query.sources import describe_sources
 
@@ -79,7 +79,10 @@ EVENT_ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(
         f"{PREFIX}/kpis",
         "Event types of the highest volume, visitors and sessions",
-        (Parameter("hours", 24, "How far back, 1 to 8,784"),),
+        (
+            Parameter("hours", 24, "How far back, 1 to 8,784"),
+            Parameter("limit", TYPES_SHOWN, "How many event types are listed, 1 to 1,000"),
+        ),
         list_kpis,
     ),
     ApiRoute(

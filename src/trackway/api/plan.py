@@ -12,7 +12,7 @@ from trackway.api.route import PREFIX, Answer, ApiRoute, Values
 from trackway.control.plan_schemas import PlanError, compile_schema
 from trackway.control.plans import Change, change_plan, end_entry, list_versions, read_change
 from trackway.control.sources import list_sources
-from trackway.query.catalogue import describe_catalogue, infer_plan
+from trackway.query.catalogue import MOST_TYPES, TYPES_PER_PAGE, describe_catalogue, infer_plan
 from trackway.query.plans import describe_entry, describe_plan, try_schema
 from trackway.query.questions import QuestionError
 
@@ -116,7 +116,14 @@ PLAN_ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(
         f"{PREFIX}/catalogue",
         "Event types and properties as they were observed",
-        (DAYS, EVENT_TYPE, OF_SOURCE),
+        (
+            DAYS,
+            EVENT_TYPE,
+            OF_SOURCE,
+            Parameter("search", "", "Only types with this in their name, however it is cased"),
+            Parameter("limit", TYPES_PER_PAGE, f"How many types, 1 to {MOST_TYPES}"),
+            Parameter("cursor", "", "The field `next` of the page before"),
+        ),
         show_catalogue,
     ),
     ApiRoute(f"{PREFIX}/plan", "The tracking plan in force, and what events break of it", (), show_plan),

@@ -137,13 +137,16 @@ def check(file: Any, event_type: str, source: str, days: int, data: Path, as_jso
 @click.command()
 @click.option("--event-type", default="", help="Only this type.")
 @click.option("--source", default="", help="Only events of this source.")
+@click.option("--search", default="", help="Only types with this in their name, however it is cased.")
+@click.option("--limit", default=50, show_default=True, help="How many types, the most frequent ones; at most 200.")
 @DAYS
 @data_option
 @json_option
-def catalogue(event_type: str, source: str, days: int, data: Path, as_json: bool) -> None:
-    """List event types and properties as they were observed."""
+def catalogue(event_type: str, source: str, search: str, limit: int, days: int, data: Path, as_json: bool) -> None:
+    """List event types and properties as they were observed, the most frequent type first."""
+    asked = {"event_type": event_type, "source": source, "search": search, "limit": limit, "days": days}
     with reach_server(data) as server:
-        found = _ask(server, "GET", "catalogue", event_type=event_type, source=source, days=days)
+        found = _ask(server, "GET", "catalogue", **asked)
     if as_json:
         _print_json(found)
         return
@@ -158,6 +161,8 @@ def catalogue(event_type: str, source: str, days: int, data: Path, as_json: bool
             )
         if len(item["properties"]) > SHOWN_PROPERTIES:
             click.echo(f"  and {len(item['properties']) - SHOWN_PROPERTIES} more; --json has them")
+    if found["next"]:
+        click.echo(f"and {found['types'] - len(found['items']):,} more types; --search finds one")
 
 
 def _ask(server: LocalServer, method: str, path: str, body: Any = None, **query: object) -> Any:

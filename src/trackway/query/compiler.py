@@ -75,6 +75,7 @@ class Filter(Enum):
     """Every condition a question may add. A parameter of a filter has a name of its own."""
 
     EVENT_TYPE = "event_type = {event_type:String}"
+    TYPE_HAS = "positionCaseInsensitiveUTF8(event_type, {type_part:String}) > 0"
     SOURCE = "source = {source:String}"
     BREAKS_PLAN = "plan_errors != ''"
     PROFILE_KEYS = "profile_key IN {keys:Array(UUID)}"

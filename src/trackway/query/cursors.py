@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trackway.event import LogPlace
-from trackway.query.questions import QuestionError, check_event_id
+from trackway.query.questions import QuestionError, check_event_id, check_text
 
 # DateTime64(3) ends with the year 2299.
 _Moment = Annotated[int, Meta(ge=0, le=10_413_791_999_999)]
@@ -88,9 +88,19 @@ class LetterCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     letter: str
 
 
-def encode_cursor(
-    cursor: ListCursor | LiveCursor | SessionCursor | TimelineCursor | VisitorCursor | AccountCursor | LetterCursor,
-) -> str:
+class TypeCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="type"):
+    """The last event type of a page, which runs by how many events there are, downwards, then name."""
+
+    events: Annotated[int, Meta(ge=1, le=2**53)]
+    event_type: str
+
+
+Cursor = (
+    ListCursor | LiveCursor | SessionCursor | TimelineCursor | VisitorCursor | AccountCursor | LetterCursor | TypeCursor
+)
+
+
+def encode_cursor(cursor: Cursor) -> str:
     payload = msgspec.json.encode(cursor)
     check = crc32(payload).to_bytes(_CHECK_BYTES, "big")
     return base64.urlsafe_b64encode(check + payload).decode().rstrip("=")
@@ -147,4 +157,11 @@ def decode_account_cursor(text: str) -> AccountCursor:
 def decode_letter_cursor(text: str) -> LetterCursor:
     """QuestionError when the text was not made by `encode_cursor` of a LetterCursor."""
     cursor: LetterCursor = _decode(text, LetterCursor, "cursor", "the field `next` of an answer")
+    return cursor
+
+
+def decode_type_cursor(text: str) -> TypeCursor:
+    """QuestionError when the text was not made by `encode_cursor` of a TypeCursor."""
+    cursor: TypeCursor = _decode(text, TypeCursor, "cursor", "the field `next` of an answer")
+    check_text("cursor", cursor.event_type)
     return cursor

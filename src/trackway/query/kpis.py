@@ -9,27 +9,40 @@ from typing import Any
 
 from trackway.clock import format_time
 from trackway.query.compiler import Filter, compile_query, run_query
-from trackway.query.questions import MOST_HOURS, MOST_MINUTES, check_number, check_text
+from trackway.query.questions import (
+    FEWEST_ITEMS,
+    MOST_HOURS,
+    MOST_ITEMS,
+    MOST_MINUTES,
+    check_number,
+    check_text,
+)
 from trackway.query.tail import MINUTE_MS
 from trackway.store.client import EventStore
 
 HOUR_MS = 60 * MINUTE_MS
+# Senders make up types; an answer that is asked for every few seconds must not grow with them.
+TYPES_SHOWN = 100
 
 
-def count_event_types(store: EventStore, workspace: str, now_ms: int, hours: int = 24) -> dict[str, Any]:
-    """{"items": [{"event_type", "count"}…] highest first, "events", "bots", "visitors", "sessions", "since"}.
+def count_event_types(
+    store: EventStore, workspace: str, now_ms: int, hours: int = 24, limit: int = TYPES_SHOWN
+) -> dict[str, Any]:
+    """{"items": [{"event_type", "count"}…] highest first, "types", "events", "bots", "visitors", "sessions", "since"}.
 
-    `bots` is how many of `events` were sent by bots. QuestionError when `hours` is not 1 to 8,784.
+    `items` are the first `limit` of so many `types`; the other figures count all of them. `bots` is how many of
+    `events` were sent by bots. QuestionError when `hours` is not 1 to 8,784 or `limit` not 1 to 1,000.
     """
     check_number("hours", hours, 1, MOST_HOURS)
+    check_number("limit", limit, FEWEST_ITEMS, MOST_ITEMS)
     since = max(0, now_ms - hours * HOUR_MS)
     parameters = {"workspace": workspace, "occurred_from": since}
-    types = run_query(store, compile_query("count_event_types", parameters))
+    types = run_query(store, compile_query("count_event_types", {**parameters, "limit": limit}))
     people = run_query(store, compile_query("count_visitors", parameters))[0]
+    together = types[0] if types else dict.fromkeys(("types", "events", "bots"), 0)
     return {
-        "items": [{"event_type": row["event_type"], "count": row["events"]} for row in types],
-        "events": sum(row["events"] for row in types),
-        "bots": sum(row["bots"] for row in types),
+        "items": [{"event_type": row["event_type"], "count": row["type_events"]} for row in types],
+        **{name: together[name] for name in ("types", "events", "bots")},
         "visitors": people["visitors"],
         "sessions": people["sessions"],
         "since": format_time(since),

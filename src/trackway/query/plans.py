@@ -17,7 +17,7 @@ from trackway.control.plan_schemas import ACCESSORS, PROPERTIES, CompiledSchema
 from trackway.control.plan_tables import PLAN_VIOLATIONS
 from trackway.control.plans import PlanEntry, list_entries
 from trackway.event import Event
-from trackway.query.catalogue import LONGEST_PROPERTIES, MOST_TYPES, STREAMED, filter_events
+from trackway.query.catalogue import LONGEST_PROPERTIES, STREAMED, filter_events
 from trackway.query.compiler import compile_query, run_query
 from trackway.query.questions import QuestionError
 from trackway.store.client import EventStore
@@ -103,8 +103,7 @@ def try_schema(
     if not event_type:
         raise QuestionError("say of which event_type the events are", "event_type")
     filters = filter_events(now_ms, days, event_type, source)
-    types = run_query(store, compile_query("summarise_types", {"workspace": workspace, "limit": MOST_TYPES}, filters))
-    events = sum(row["events"] for row in types)
+    events = run_query(store, compile_query("count_types", {"workspace": workspace}, filters))[0]["events"]
     asked = {
         "workspace": workspace,
         "step": max(1, -(-events // TRIED_EVENTS)),

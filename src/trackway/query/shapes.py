@@ -52,8 +52,10 @@ class Places:
         self._left, self._weight_left, self._bytes_left = MOST_PLACES, MOST_WEIGHT, MOST_NAME_BYTES
 
     def take(self, weight: int, name: str = "") -> bool:
+        if self._left < 1 or self._weight_left < weight:
+            return False
         size = len(msgspec.json.encode(name))
-        if self._left < 1 or self._weight_left < weight or self._bytes_left < size:
+        if self._bytes_left < size:
             return False
         self._left -= 1
         self._weight_left -= weight

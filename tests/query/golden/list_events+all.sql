@@ -71,6 +71,7 @@ SELECT
 FROM events
 WHERE workspace = {workspace:String}
     AND event_type = {event_type:String}
+    AND positionCaseInsensitiveUTF8(event_type, {type_part:String}) > 0
     AND source = {source:String}
     AND plan_errors != ''
     AND profile_key IN {keys:Array(UUID)}

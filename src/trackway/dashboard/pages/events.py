@@ -30,11 +30,11 @@ def ask_events(question: Question) -> Answer:
 def show_events(question: Question, answer: Answer) -> Mapping[str, Any]:
     desk = question.desk
     filters = {name: question.text(name) for name in ("event_type", "source", "plan", "limit") if question.text(name)}
-    types = count_event_types(desk.store, desk.workspace, desk.clock(), SUGGESTED_HOURS)["items"]
+    types = count_event_types(desk.store, desk.workspace, desk.clock(), SUGGESTED_HOURS, MOST_SUGGESTED)["items"]
     sources = list_sources(desk.state, desk.workspace)
     return {
         "filters": filters,
-        "suggested_types": [item["event_type"] for item in types[:MOST_SUGGESTED]],
+        "suggested_types": [item["event_type"] for item in types],
         "sources": [(source.id, source.name) for source in sources],
         "source_names": {source.id: source.name for source in sources},
         "older": urlencode({**filters, "cursor": answer["next"]}) if answer["next"] else "",

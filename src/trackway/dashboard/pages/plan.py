@@ -11,7 +11,7 @@ from trackway.control.plan_schemas import PlanError, compile_schema
 from trackway.control.plans import OFF, Change, change_plan, list_versions, read_change
 from trackway.control.sources import OWN_SOURCES, list_sources
 from trackway.dashboard.page import Answer, Page, Question, ShownAgain
-from trackway.query.catalogue import describe_catalogue, infer_plan
+from trackway.query.catalogue import MOST_TYPES, describe_catalogue, infer_plan
 from trackway.query.plans import describe_entry, describe_plan, try_schema
 from trackway.query.questions import QuestionError
 from trackway.store.client import StoreUnavailable
@@ -23,8 +23,8 @@ MODES = {
     "mark": ("Mark", "store the event with what it breaks; it says nothing of its person"),
     "reject": ("Reject", "refuse the event at the door, and tell the sender why"),
 }
-SHOWN_TYPES = 100
-SHOWN_PLACES = 60
+SHOWN_ENTRIES = 100
+SHOWN_PLACES = 40
 SHOWN_VIOLATIONS = 60
 BLANK_SCHEMA = '{\n  "type": "object",\n  "properties": {},\n  "required": []\n}'
 UNAVAILABLE = "the event store does not answer at the moment"
@@ -43,8 +43,11 @@ class Editor(Struct, frozen=True, kw_only=True):
 def ask_plan(question: Question) -> Answer:
     """{"plan", "catalogue"} as the API has them; the catalogue is null while the store is away."""
     desk, days = question.desk, RANGES[choose_range(question)]
+    search, cursor = question.text("search"), question.text("cursor")
     try:
-        catalogue = describe_catalogue(desk.store, desk.state, desk.workspace, desk.clock(), days=days)
+        catalogue = describe_catalogue(
+            desk.store, desk.state, desk.workspace, desk.clock(), days=days, search=search, cursor=cursor
+        )
     except StoreUnavailable:
         catalogue = None
     return {"plan": describe_plan(desk.state, desk.workspace), "catalogue": catalogue}
@@ -66,6 +69,9 @@ def show_plan(question: Question, answer: Answer) -> Mapping[str, Any]:
         key = (each["event_type"], each["entry_source"])
         broken[key] = broken.get(key, 0) + each["events"]
     editor = fill_editor(question)
+    filters = {"range": choose_range(question), "search": question.text("search")}
+    filters = {name: value for name, value in filters.items() if value}
+    following = (answer["catalogue"] or {}).get("next")
     return {
         "source_names": {source.id: source.name for source in sources},
         "modes": MODES,
@@ -73,7 +79,11 @@ def show_plan(question: Question, answer: Answer) -> Mapping[str, Any]:
         "chosen_range": choose_range(question),
         "days": RANGES[choose_range(question)],
         "broken": broken,
-        "shown_types": SHOWN_TYPES,
+        "search": question.text("search"),
+        "further": urlencode({**filters, "cursor": following}) if following else "",
+        "first": urlencode(filters) if question.text("cursor") else None,
+        "most_inferred": MOST_TYPES,
+        "shown_entries": SHOWN_ENTRIES,
         "shown_places": SHOWN_PLACES,
         "shown_violations": SHOWN_VIOLATIONS,
         "editor": editor,

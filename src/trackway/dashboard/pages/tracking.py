@@ -65,7 +65,7 @@ def show_figures(question: Question, answer: Answer) -> Mapping[str, Any]:
         "ranges": list(RANGES),
         "chosen_range": read_range(question),
         "tiles": shown,
-        "other_types": len(kpis["items"]) - len(shown),
+        "other_types": kpis["types"] - len(shown),
         "other_events": kpis["events"] - sum(item["count"] for item in shown),
         "most": max((item["count"] for item in shown), default=0),
         "last_hour": sum(item["events"] for item in answer["minutes"]["items"]),
