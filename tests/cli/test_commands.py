@@ -2,17 +2,16 @@
 
 import json
 import subprocess
-import sys
 import time
 
 import pytest
 
+from trackway.testing.commands import run_command
 from trackway.testing.server import TestServer
 
 
 def run(server: TestServer, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "trackway", *arguments, "--data", str(server.data)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    return run_command(*arguments, "--data", str(server.data), patience_s=120)
 
 
 @pytest.mark.parametrize(

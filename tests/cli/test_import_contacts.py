@@ -3,8 +3,6 @@
 import csv
 import gzip
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from trackway.testing.commands import run_command
 from trackway.testing.server import TestServer, start_server
 
 Import = Callable[..., Any]
@@ -30,10 +29,7 @@ def run(server: TestServer, tmp_path: Path) -> Import:
     def run_import(kind: str, content: str | bytes, *options: str, name: str = "crm.csv") -> Any:
         file = tmp_path / name
         file.write_bytes(content.encode() if isinstance(content, str) else content)
-        command = [sys.executable, "-m", "trackway", "import", kind, str(file), *options]
-        done = subprocess.run(
-            [*command, "--data", str(server.data), "--json"], check=False, capture_output=True, text=True, timeout=120
-        )
+        done = run_command("import", kind, str(file), *options, "--data", str(server.data), "--json", patience_s=120)
         if not done.stdout:
             return done.stderr
         return {**json.loads(done.stdout), "exit": done.returncode}

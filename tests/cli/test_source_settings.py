@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from trackway.testing.commands import run_command
 from trackway.testing.server import TestServer
 
 RESHAPING = [{"reshaping": {"reshape_schema": {"properties": {"a": "event@type"}}}}]
 
 
 def run(server: TestServer, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "trackway", "sources", "set", *arguments, "--data", str(server.data)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    return run_command("sources", "set", *arguments, "--data", str(server.data), patience_s=120)
 
 
 def read_settings(server: TestServer, source_id: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ from trackway.control.sources import add_source
 from trackway.eventlog.embedded import LogReader
 from trackway.eventlog.interface import Position
 from trackway.query.progress import read_positions
+from trackway.testing.commands import run_command
 
 ADMIN_TOKEN = "test-admin-token"
 START_PATIENCE_S = 60.0
@@ -106,8 +107,7 @@ class TestServer:
 
     def run_cli(self, *arguments: str) -> str:
         """The output of a `trackway` command on this server's data folder."""
-        command = [sys.executable, "-m", "trackway", *arguments, "--data", str(self.data)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        done = run_command(*arguments, "--data", str(self.data))
         if done.returncode:
             raise AssertionError(
                 f"trackway {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
