@@ -34,6 +34,9 @@ GROUPS = (
 )  # fmt: skip
 SHOWN_APART = ("properties", "context", "identifiers", "traits", "account_traits", "consent")
 
+# Of rows that a replay has replaced the newest are shown; the page as JSON has them all.
+SHOWN_REPLACED = 10
+
 OUTCOMES = {
     "stored": "Stored",
     "duplicate": "Duplicate",
@@ -65,6 +68,7 @@ def show_event(question: Question, answer: Answer) -> Mapping[str, Any]:
         "groups": [] if event is None else group_fields(event),
         "source_names": sources,
         "source": answer["source"],
+        "shown_replaced": SHOWN_REPLACED,
     }
 
 
