@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from trackway.dashboard.desk import ScriptPlaces
 
@@ -133,7 +134,7 @@ def write_wordpress(tag: Tag) -> Variant:
 def write_react(tag: Tag) -> Variant:
     attributes = write_attributes(tag.attributes, "\n  ").replace("crossorigin", "crossOrigin")
     return Variant(
-        "Changes of the route are page views by themselves. With the Pages Router both go into pages/_app.tsx, the second after <Component>.",
+        "Changes of the route are page views by themselves. With the Pages Router both go into pages/_app.tsx, the second beside <Component>, with <>…</> around them.",
         (
             Code("At the top of app/layout.tsx", 'import Script from "next/script";'),
             Code("In its <body>, after {children}", f"<Script\n  {attributes}\n/>"),
@@ -169,9 +170,39 @@ def write_vue(tag: Tag) -> Variant:
 
 
 def write_shopify(tag: Tag) -> Variant:
+    # A shop passes none of our paths on.
+    tag = replace(tag, site=tag.server)
+    pixel = f"""analytics.subscribe("checkout_completed", async (event) => {{
+  const {{ checkout }} = event.data;
+  await fetch("{tag.endpoint}", {{
+    method: "POST",
+    keepalive: true,
+    body: JSON.stringify({{
+      write_key: "{tag.key}",
+      events: [
+        {{
+          event_type: "purchase",
+          dedupe_key: event.id,
+          occurred_at: event.timestamp,
+          anonymous_id: (await browser.cookie.get("tw_aid")) || undefined,
+          url: event.context.document.location.href,
+          properties: {{
+            order_id: checkout.order?.id || checkout.token,
+            revenue: checkout.totalPrice?.amount,
+            currency: checkout.currencyCode,
+          }},
+        }},
+      ],
+    }}),
+  }});
+}});"""
     return Variant(
-        "A theme's files do not run in the checkout: let your back end send the purchase, with its order_id, by a source of the channel server.",
-        (Code("Online Store, Themes, Edit code: layout/theme.liquid, above </head>", tag.html),),
+        "A theme's files do not run in the checkout, so a custom pixel tells the purchase. It runs in a sandbox that has no origin: where "
+        "this source has a list of origins, put the key of another one into the pixel.",
+        (
+            Code("Online Store, Themes, Edit code: layout/theme.liquid, above </head>", tag.html),
+            Code("Settings, Customer events, Add custom pixel", pixel),
+        ),
     )
 
 
