@@ -6,7 +6,8 @@ PY := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.venv/bytecode
 # Tests wait for servers more than they compute. Each worker has a server of its own; a file stays with one worker.
-SIDE_BY_SIDE := -n 3 --dist loadfile
+# The files are begun in the order of tests/conftest.py: long ones first.
+SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup run demo test test-all test-faults check bench lock sdk clean
 

@@ -1,4 +1,4 @@
-"""One running server for all tests that need no fresh one; folders of outside data."""
+"""The order of the files; one running server for all tests that need no fresh one; folders of outside data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,40 @@ import pytest
 
 from trackway.testing.server import TestServer, start_server
 
+# Files of half a minute and more, longest first. They begin first, so that no worker is left alone with one at the end.
+LONG_FILES = (
+    "faults/test_crash_points.py",
+    "faults/test_made_anew.py",
+    "sdk/test_dropins.py",
+    "cli/test_replay.py",
+    "faults/test_kills.py",
+    "sdk/test_shop_end_to_end.py",
+    "faults/test_replays.py",
+    "sdk/test_delivery.py",
+    "sdk/test_core_consent.py",
+    "cli/test_import_contacts.py",
+    "query/test_sessions.py",
+    "dashboard/test_people_in_browser.py",
+    "dashboard/test_in_browser.py",
+    "sdk/test_core_calls.py",
+    "sdk/test_browser_script.py",
+    "dashboard/test_people.py",
+    "privacy/test_erasure.py",
+    "scenarios/test_dialects.py",
+    "collect/test_tracify.py",
+    "dashboard/test_install_page.py",
+    "collect/test_tracardi_ids.py",
+    "client/test_against_the_server.py",
+    "pipeline/test_hold.py",
+    "cli/test_import_access_log.py",
+)
 OUTSIDE_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,10 @@ PATIENCE_S = 60.0
 _NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session")
+# Of a module and no longer: to idle through the tests of other folders costs more than another start.
+@pytest.fixture(scope="module")
 def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    """One server for all tests that kill only its children: it must be as good as new after each."""
+    """One server for all tests of a file that kill only its children: it must be as good as new after each."""
     with start_server(tmp_path_factory.mktemp("battered") / "data", dedupe_window_days=30) as running:
         yield running
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -495,24 +495,32 @@ STEPS = st.builds(
 )
 
 
-@given(steps=st.lists(STEPS, min_size=1, max_size=24), seed=st.integers(0, 1_000_000))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_order_of_arrival_gives_the_sessions_of_the_definition(
-    installation: Installation, steps: list[Step], seed: int
-) -> None:
-    in_order, shuffled = Shop(installation.store), Shop(installation.store)
-    in_order.add(steps)
-    numbers = list(range(len(steps)))
-    random.Random(seed).shuffle(numbers)
-    middle = len(numbers) // 2
-    for part in (numbers[:middle], numbers[middle:]):
-        shuffled.add([steps[number] for number in part], part)
+def check_orders_of_arrival(examples: int, store: EventStore) -> None:
+    @given(steps=st.lists(STEPS, min_size=1, max_size=24), seed=st.integers(0, 1_000_000))
+    @settings(max_examples=examples, deadline=None)
+    def check(steps: list[Step], seed: int) -> None:
+        in_order, shuffled = Shop(store), Shop(store)
+        in_order.add(steps)
+        numbers = list(range(len(steps)))
+        random.Random(seed).shuffle(numbers)
+        middle = len(numbers) // 2
+        for part in (numbers[:middle], numbers[middle:]):
+            shuffled.add([steps[number] for number in part], part)
 
-    found = in_order.list(limit=1000)
+        found = in_order.list(limit=1000)
 
-    assert compare(found) == rebuild(steps)
-    assert shuffled.list(limit=1000) == found
-    assert in_order.count()["sessions"] == len(found)
+        assert compare(found) == rebuild(steps)
+        assert shuffled.list(limit=1000) == found
+        assert in_order.count()["sessions"] == len(found)
+
+    check()
+
+
+# Each example asks the engine six times; the next test compares ten thousand events at once.
+@pytest.mark.parametrize("examples", [20, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_any_order_of_arrival_gives_the_sessions_of_the_definition(installation: Installation, examples: int) -> None:
+    """`make test` takes twenty examples, `make test-all` three hundred."""
+    check_orders_of_arrival(examples, installation.store)
 
 
 def test_ten_thousand_random_events_give_the_sessions_of_the_definition(shop: Shop) -> None:

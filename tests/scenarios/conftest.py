@@ -1,6 +1,6 @@
 """People as they come and go: events through HTTP into a real server, answers out of its API.
 
-One server for all scenarios; each has ids of its own, so that they do not meet.
+One server for the scenarios of a file; each has ids of its own, so that they do not meet.
 """
 
 import itertools
@@ -112,7 +112,8 @@ class Scenario:
         return answer.json
 
 
-@pytest.fixture(scope="session")
+# Of a module and no longer: to idle through the tests of other folders costs more than another start.
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestServer, dict[str, str]]]:
     with start_server(tmp_path_factory.mktemp("scenarios") / "data", pipeline_linger_ms=20) as server:
         keys = {
