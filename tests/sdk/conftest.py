@@ -22,15 +22,21 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src/trackway/collect/static"
 T = TypeVar("T")
 SCRIPTS = {file.name for file in BUILT.iterdir() if file.suffix in (".js", ".mjs")}
+# What the script keeps on disk for the next page.
+STRANDED = "Object.entries(localStorage).filter(([name]) => name.startsWith('tw_q:')).flatMap(([, text]) => JSON.parse(text)).map((event) => event.event_type)"
+# How long the script means to wait, in `delays`.
+WATCH_TIMERS = """window.delays = []; const real = setTimeout;
+  window.setTimeout = (task, delay, ...rest) => { delays.push(delay); return real(task, delay, ...rest) };"""
 
 
 @dataclass
 class Post:
-    """One request that reached the collector."""
+    """One request that reached the collector, `at` seconds of a clock that only counts."""
 
     body: dict[str, Any]
     headers: dict[str, str]
     status: int
+    at: float
 
 
 @dataclass
@@ -84,7 +90,7 @@ class CollectorRequest(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         status = self.receiver.statuses.pop(0) if self.receiver.statuses else 200
         with self.receiver.arrived:
-            self.receiver.posts.append(Post(body, dict(self.headers), status))
+            self.receiver.posts.append(Post(body, dict(self.headers), status, time.monotonic()))
             self.receiver.arrived.notify_all()
         self.receiver.answers.wait(60)
         if not status:
@@ -336,7 +342,11 @@ class LiveSite:
 
     def wait_for(self, event_type: str, count: int = 1) -> list[dict[str, Any]]:
         """The stored events of that type as soon as there are `count`."""
-        return wait_until(lambda: self.events(event_type), lambda found: len(found) >= count, self.events)
+        return wait_until(lambda: self.events(event_type), lambda found: len(found) >= count, self.tell)
+
+    def tell(self, *types: str) -> list[tuple[str, str]]:
+        """Type and path of what is stored, oldest first."""
+        return [(event["event_type"], urlsplit(event["url"]).path) for event in self.events(*types)]
 
     def read_book(self) -> dict[str, Any]:
         """The books of the source, once nothing is in flight."""
