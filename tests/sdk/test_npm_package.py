@@ -59,8 +59,12 @@ class Project:
     def run(self, *command: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [str(part) for part in command],
-            **{"cwd": cwd or self.folder, "env": self.environment, "capture_output": True, "text": True},
-            **{"check": False, "timeout": 100},
+            cwd=cwd or self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
         )
 
     def npm(self, *arguments: str, cwd: Path | None = None) -> None:
