@@ -3,14 +3,13 @@
 import pytest
 
 pytestmark = pytest.mark.browser
-ALL = "trackway.all.js"
 
 GUESSES = ("payment_page_view", "payment_success")
 
 
 @pytest.mark.parametrize("path", ["/checkout", "/shop/Cart/", "/billing/address", "/payment"])
 def test_a_page_with_such_a_segment_is_a_payment_page(open_visit, path):
-    visit = open_visit("commerce", script=ALL)
+    visit = open_visit("commerce")
     visit.go(path)
     (guess,) = visit.wait_for("payment_page_view")
     assert guess["properties"] == {"auto": True, "heuristic": True}
@@ -20,7 +19,7 @@ def test_a_page_with_such_a_segment_is_a_payment_page(open_visit, path):
     "path", ["/thank-you", "/checkout/order-received/1001", "/order-confirmation", "/done?status=success&order_id=1001"]
 )
 def test_a_page_that_thanks_is_a_payment_that_succeeded(open_visit, path):
-    visit = open_visit("commerce", script=ALL)
+    visit = open_visit("commerce")
     visit.go(path)
     (guess,) = visit.wait_for("payment_success")
     assert guess["properties"] == {"auto": True, "heuristic": True}
@@ -29,13 +28,13 @@ def test_a_page_that_thanks_is_a_payment_that_succeeded(open_visit, path):
 
 @pytest.mark.parametrize("path", ["/blog/cart-reviews", "/stories/success", "/login?next=/checkout", "/recordings/1"])
 def test_other_pages_are_neither(open_visit, path):
-    visit = open_visit("commerce", script=ALL)
+    visit = open_visit("commerce")
     visit.go(path)
     assert [event["event_type"] for event in visit.finish()] == ["page_view", "end"]
 
 
 def test_the_form_of_a_payment_provider_makes_any_page_a_payment_page(open_visit, page):
-    visit = open_visit("commerce", script=ALL)
+    visit = open_visit("commerce")
     page.route("https://js.stripe.com/**", lambda route: route.fulfill(body="<p>Card</p>", content_type="text/html"))
     visit.go("/book")
     page.evaluate(
@@ -45,7 +44,7 @@ def test_the_form_of_a_payment_provider_makes_any_page_a_payment_page(open_visit
 
 
 def test_each_order_of_a_session_is_guessed_once_and_is_no_revenue(open_visit, page, server):
-    visit = open_visit("commerce", script=ALL)
+    visit = open_visit("commerce")
     visit.go("/order-received/1001")
     visit.go("/order-received/1001")
     visit.go("/order-received/1002")
@@ -57,7 +56,7 @@ def test_each_order_of_a_session_is_guessed_once_and_is_no_revenue(open_visit, p
 
 
 def test_guesses_can_be_switched_off(open_visit):
-    visit = open_visit("commerce", "data-commerce='off'", script=ALL)
+    visit = open_visit("commerce", "data-commerce='off'")
     visit.go("/checkout")
     visit.go("/thank-you")
     assert not {event["event_type"] for event in visit.finish()}.intersection(GUESSES)

@@ -44,7 +44,7 @@ TYPED = {
 
 
 def test_nothing_that_a_visitor_typed_leaves_the_browser(open_visit, page):
-    visit = open_visit("secrets", script="trackway.all.js")
+    visit = open_visit("secrets")
     visit.go()
     for name, value in TYPED.items():
         page.locator(f"#form [name={name}]").fill(value)

@@ -6,7 +6,6 @@ import wave
 import pytest
 
 pytestmark = pytest.mark.browser
-ALL = "trackway.all.js"
 
 
 def make_sound(seconds):
@@ -35,7 +34,7 @@ def tell(event):
 
 @pytest.mark.parametrize(("name", "tag"), [("film", "video"), ("song", "audio")])
 def test_how_far_it_was_played_is_told_in_quarters(open_visit, page, name, tag):
-    visit = open_visit("media", script=ALL, sound=make_sound(4), song=make_sound(4))
+    visit = open_visit("media", sound=make_sound(4), song=make_sound(4))
     visit.go()
     play(page, name)
     visit.wait_for(tag + "_complete")
@@ -53,7 +52,7 @@ def test_how_far_it_was_played_is_told_in_quarters(open_visit, page, name, tag):
 
 
 def test_a_pause_is_no_second_play_and_a_jump_tells_where_it_lands(open_visit, page):
-    visit = open_visit("media", script=ALL, song=make_sound(60))
+    visit = open_visit("media", song=make_sound(60))
     visit.go()
     make_seekable(page)
     play(page, "song")
@@ -72,7 +71,7 @@ def test_a_pause_is_no_second_play_and_a_jump_tells_where_it_lands(open_visit, p
 
 
 def test_played_again_after_its_end_it_counts_again(open_visit, page):
-    visit = open_visit("media", script=ALL, song=make_sound(0.4))
+    visit = open_visit("media", song=make_sound(0.4))
     visit.go()
     play(page, "song")
     visit.wait_for("audio_complete")
@@ -82,7 +81,7 @@ def test_played_again_after_its_end_it_counts_again(open_visit, page):
 
 
 def test_a_slider_moved_before_the_play_is_no_progress(open_visit, page):
-    visit = open_visit("media", script=ALL, song=make_sound(60))
+    visit = open_visit("media", song=make_sound(60))
     visit.go()
     make_seekable(page)
     page.evaluate("song.currentTime = 40")
@@ -91,13 +90,13 @@ def test_a_slider_moved_before_the_play_is_no_progress(open_visit, page):
 
 
 def test_data_no_track_and_the_option_silence_media(open_visit, page):
-    visit = open_visit("media", script=ALL, quiet=make_sound(0.4))
+    visit = open_visit("media", quiet=make_sound(0.4))
     visit.go()
     play(page, "quiet")
     page.wait_for_timeout(1000)
     assert [event["event_type"] for event in visit.finish()] == ["page_view", "end"]
 
-    visit = open_visit("media", "data-media='off'", script=ALL, song=make_sound(0.4))
+    visit = open_visit("media", "data-media='off'", song=make_sound(0.4))
     visit.go()
     play(page, "song")
     page.wait_for_timeout(1000)

@@ -3,13 +3,12 @@
 import pytest
 
 pytestmark = pytest.mark.browser
-ALL = "trackway.all.js"
 
 STEPS = ("widget_opened", "widget_closed", "message_sent", "cta_clicked")
 
 
 def test_a_widget_that_the_page_speaks_for_is_one_conversation_in_order(open_visit, page):
-    visit = open_visit("widgets", script=ALL)
+    visit = open_visit("widgets")
     visit.go()
     page.evaluate("""() => {
       const chat = trackway.widget("support", "talk-991");
@@ -33,7 +32,7 @@ def test_a_widget_that_the_page_speaks_for_is_one_conversation_in_order(open_vis
 
 
 def test_a_conversation_without_an_id_has_one_of_the_session_and_goes_on_on_the_next_page(open_visit, page):
-    visit = open_visit("widgets", script=ALL)
+    visit = open_visit("widgets")
     visit.go()
     page.evaluate("trackway.widget('support').message()")
     visit.wait_for("message_sent")
@@ -45,7 +44,7 @@ def test_a_conversation_without_an_id_has_one_of_the_session_and_goes_on_on_the_
 
 
 def test_a_marked_element_tells_by_itself_what_happens_in_it(open_visit, page):
-    visit = open_visit("widgets", script=ALL)
+    visit = open_visit("widgets")
     visit.go()
     page.click("#open")
     page.fill("#said", "Is it waterproof?")
@@ -68,7 +67,7 @@ def test_a_marked_element_tells_by_itself_what_happens_in_it(open_visit, page):
 
 
 def test_a_details_element_and_one_that_a_script_puts_in_are_widgets_too(open_visit, page):
-    visit = open_visit("widgets", script=ALL)
+    visit = open_visit("widgets")
     visit.go()
     page.click("summary")
     page.click("summary")
@@ -85,7 +84,7 @@ def test_a_details_element_and_one_that_a_script_puts_in_are_widgets_too(open_vi
 
 
 def test_widgets_can_be_switched_off(open_visit, page):
-    visit = open_visit("widgets", "data-widgets='off'", script=ALL)
+    visit = open_visit("widgets", "data-widgets='off'")
     visit.go()
     page.click("#open")
     page.click("#send")
@@ -94,7 +93,7 @@ def test_widgets_can_be_switched_off(open_visit, page):
 
 
 def test_a_wrong_call_never_throws_into_the_page(open_visit, page):
-    visit = open_visit("widgets", script=ALL)
+    visit = open_visit("widgets")
     visit.go()
     with page.expect_console_message(lambda message: message.text.startswith("trackway: ")):
         page.evaluate("const loop = {}; loop.loop = loop; trackway.widget('chat').message(loop); trackway.widget()")

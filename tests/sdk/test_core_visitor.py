@@ -123,14 +123,14 @@ DOMAINS = 'data-link="shop.example, other.example"'
 
 
 def open_both(open_site):
-    open_site("http://other.example/", "trackway.all.js", DOMAINS)
-    open_site("http://elsewhere.example/", "trackway.all.js", DOMAINS)
-    open_site("http://shop.example/", "trackway.all.js", DOMAINS, LINK)
+    open_site("http://other.example/", "trackway.js", DOMAINS)
+    open_site("http://elsewhere.example/", "trackway.js", DOMAINS)
+    open_site("http://shop.example/", "trackway.js", DOMAINS, LINK)
 
 
 def test_a_link_to_a_domain_of_the_site_carries_the_visitor_over(open_site, receiver, page):
-    before = open_site("http://other.example/", "trackway.all.js", DOMAINS)["anonymous_id"]
-    shop = open_site("http://shop.example/", "trackway.all.js", DOMAINS, LINK)
+    before = open_site("http://other.example/", "trackway.js", DOMAINS)["anonymous_id"]
+    shop = open_site("http://shop.example/", "trackway.js", DOMAINS, LINK)
     page.click("#on")
     page.wait_for_url("http://other.example/**")
     landing = receiver.wait_for("page_view", 3, page=page)[2]

@@ -62,7 +62,7 @@ def test_every_page_answers_and_carries_the_snippet(shop, receiver):
     for path in PATHS:
         status, html = fetch(shop + path)
         assert (path, status) == (path, 200)
-        assert f'<script async src="{receiver.url}/js/trackway.all.js" data-key="public-key"></script>' in html
+        assert f'<script async src="{receiver.url}/js/trackway.js" data-key="public-key"></script>' in html
 
 
 def test_the_guide_is_a_pdf(shop):

@@ -1,29 +1,19 @@
-// The arguments of the public calls: Segment's forms, where what stands in the middle may be left out.
+// The arguments of the public calls.
 
 /** @import { Properties } from "./types.d.ts" */
 
 /** @param {unknown} value @returns {value is Properties} */
 export const isObject = (value) => !!value && typeof value === "object" && !Array.isArray(value);
 
-/** @param {unknown} value @returns {value is () => void} */
-export const isFunction = (value) => typeof value === "function";
+/**
+ * @template T
+ * @param {T} value
+ * @returns {T} a copy: what the page changes later does not change what happened
+ */
+export const copy = (value) => JSON.parse(JSON.stringify(value));
 
 /**
  * @param {unknown} properties
- * @returns {Properties} a copy: what the page changes later does not change what happened
+ * @returns {Properties} a copy of them
  */
-export const copyProperties = (properties) => {
-  const copy = JSON.parse(JSON.stringify(properties || {}));
-  return isObject(copy) ? copy : {};
-};
-
-/**
- * `track("identify", {user_id, …traits})`: the id among the properties, taken out.
- *
- * @param {unknown} properties
- * @returns {unknown[]} the arguments of `identify`
- */
-export const takeId = (properties) => {
-  const { user_id, userId = user_id, ...traits } = copyProperties(properties);
-  return [userId, traits];
-};
+export const copyProperties = (properties) => (isObject(properties) ? copy(properties) : {});

@@ -11,17 +11,18 @@
 
 /** @import { ConsentState } from "./types.d.ts" */
 
-import { allowStorage, readStorage, writeStorage } from "./store.js";
+import { readStorage, writeStorage } from "./store.js";
 import { forgetVisitor } from "./visitor.js";
 
-const ANSWER = "tw_consent";
-const OPT_OUT = "tw_out";
+const ANSWER = "trackway_consent";
+const OPT_OUT = "trackway_out";
 
 /** @type {ConsentState} */
-export let state = "unknown";
+export let state;
 /** @type {ConsentState} */
-let answer = state;
-let out = "";
+let answer;
+/** @type {any} what is true holds */
+let out;
 
 /** @returns {boolean} may ids be made, kept and sent? */
 export const mayKeep = () => /known|granted/.test(state);
@@ -29,8 +30,8 @@ export const mayKeep = () => /known|granted/.test(state);
 /** Storage follows the state: open, closed, or closed and emptied. */
 const applyState = () => {
   state = out ? "denied" : answer;
-  allowStorage(mayKeep());
   if (/denied|cookieless/.test(state)) forgetVisitor();
+  return state;
 };
 
 /**
@@ -39,15 +40,17 @@ const applyState = () => {
  */
 export const readAnswer = (said) => {
   said = said?.state ?? said;
-  if (said == null || typeof said === "object") return undefined;
-  if (/^(true|1|yes|grant|allow|accept|confirm|opted.in)/.test(said)) return "granted";
-  return /** @type {ConsentState} */ (/^(pending|cookieless|unknown)$/.exec(said)?.[0] || "denied");
+  return !said && said !== false ? undefined : /^(tru|1|yes|gra|all|acc|conf|opted.in)/.test(said)
+      ? "granted"
+      : /^(pending|cookieless|unknown)$/.test(said)
+        ? said
+        : "denied";
 };
 
 /** @param {unknown} fallback what holds before the visitor has answered: option `consent` */
 export const startConsent = (fallback) => {
   out = readStorage(OPT_OUT);
-  state = answer = readAnswer(readStorage(ANSWER) || fallback) || state;
+  state = answer = readAnswer(readStorage(ANSWER) || fallback) || "unknown";
   // The browser speaks for the visitor; what is stricter stays.
   if (navigator.globalPrivacyControl && mayKeep()) answer = "cookieless";
   applyState();
@@ -57,12 +60,12 @@ export const startConsent = (fallback) => {
 export const enterState = (next) => {
   answer = next;
   writeStorage(ANSWER, /pending|known/.test(next) ? "" : next, true);
-  applyState();
+  return applyState();
 };
 
-/** @param {string} flag "1", or "" to come back */
+/** @param {number} flag 1, or 0 to come back */
 export const optOut = (flag) => {
   out = flag;
   writeStorage(OPT_OUT, flag, true);
-  applyState();
+  return applyState();
 };

@@ -1,27 +1,30 @@
 // The script without its automatic capture: reads its own tag, becomes the global `trackway`,
 // replays what was called before it had loaded, and starts the watchers that it is given.
 //
+// The browser says what it saw; what that means (a download, a link to another site, a payment page)
+// is read by the server, which can do it again: collect/page_meaning.py. So the file stays small.
+//
 // The seam to capture/: a watcher is `watchX(record, options, page)`.
-//   record(eventType, properties, at?, extra?) -> event   `at` in ms, `extra` further fields of the event
+//   record(eventType, properties, extra?, at?) -> event   `extra` further fields of the event, `at` in ms
 //   options    what the tag's data-* attributes or init() said: options.clicks is data-clicks
 //   page       {referrer, scrub(url)}: set `referrer` when a script has changed the address, and every
 //              later event carries it; `scrub` is the site's own rule for addresses
 // The seam to dropins/, all importable alone:
-//   delivery.js  openDelivery({endpoint_, name_, pack_, most_, answered_}) -> deliver(event)
-//   consent.js   startConsent(fallback), state: "denied" (record nothing) and so on
-//   visitor.js   readAnonymousId() -> id, touchSession(Date.now(), campaign) -> id, forgetVisitor()
+//   delivery.js  openDelivery(endpoint, name, pack, most, post) -> deliver(event)
+//   consent.js   startConsent(fallback), mayKeep(), state: "denied" (record nothing) and so on
+//   visitor.js   keepAnonymousId() -> id, touchSession(campaign) -> id, forgetVisitor()
 //
 // It never throws into the page: every way in from the page goes through `guard`.
 
 /** @import { EarlyCall, Options, Properties, RecordEvent, TrackedEvent, Watcher } from "./types.d.ts" */
 
-import { copyProperties, isFunction, isObject, takeId } from "./calls.js";
-import { enterState, optOut, readAnswer, startConsent, state } from "./consent.js";
+import { copy, isObject } from "./calls.js";
+import { enterState, mayKeep, optOut, readAnswer, startConsent, state } from "./consent.js";
 import { openDelivery } from "./delivery.js";
 import { attempt, guard, warn } from "./guard.js";
 import { hash } from "./hash.js";
 import { makeUuid } from "./uuid.js";
-import { forgetVisitor, readAnonymousId, readCampaign, touchSession } from "./visitor.js";
+import { forgetVisitor, keepAnonymousId, readCampaign, touchSession } from "./visitor.js";
 
 const MOST_HELD = 1000;
 
@@ -30,20 +33,33 @@ const MOST_HELD = 1000;
  * @param {Record<string, Watcher>} watchers what to watch the page with, by the option that switches it off
  */
 export const startFromOptions = guard((/** @type {Options} */ options, /** @type {Record<string, Watcher>} */ watchers) => {
-  if (window.trackway?.version) return warn("the script is on this page twice");
-  if (!options.key) return warn("the script tag needs data-key");
+  // An element of that id is a global, too.
+  const early = window.trackway?.splice ? window.trackway : [];
+  if (early.version || !options.key) return warn(options.key ? "loaded twice" : "no data-key");
   startConsent(options.consent);
-  const deliver = openDelivery({
-    endpoint_: options.endpoint,
-    name_: options.key,
-    pack_: (events) => JSON.stringify({ write_key: options.key, sent_at: new Date().toISOString(), events }),
-  });
-  // What is undefined is no part of the JSON that is sent.
-  /** @type {string | undefined} */
-  let userId;
-  /** @type {string | undefined} */
-  let accountId;
+  /** @type {(event: TrackedEvent) => void} */
+  const deliver = openDelivery(
+    options.endpoint,
+    options.key,
+    // What is undefined is no part of the JSON.
+    (events) =>
+      JSON.stringify({
+        write_key: options.key,
+        sent_at: Date.now(),
+        script: VERSION,
+        commerce: options.commerce,
+        context: {
+          screen: [screen.width, screen.height].join("x"),
+          time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+        },
+        events,
+      }),
+  );
+  /** @type {{user_id?: string, account_id?: string}} */
+  let who = {};
   let campaign = readCampaign();
+  /** @type {number | undefined} when a call was made, of one that is replayed */
+  let when;
   /** @type {Properties | undefined} */
   let consent;
   /** @type {TrackedEvent[]} */
@@ -54,143 +70,127 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
   const page = {
     referrer: document.referrer,
     // A rule that fails gives no address, rather than one it should have shortened.
-    scrub: (/** @type {string} */ url) => (hook ? String(attempt(() => hook(url))) : url),
+    scrub: (/** @type {string} */ url) => (hook ? attempt(() => hook(url)) : url),
   };
 
   /** @param {TrackedEvent} event */
   const dispatch = (event) => {
+    if (state === "pending") return void (held.length < MOST_HELD && held.push(event));
     if (state === "denied") return;
     event.consent = consent;
-    if (state === "cookieless") {
+    if (mayKeep()) {
+      event.anonymous_id = keepAnonymousId();
+      event.session_id = touchSession(campaign);
+      campaign = "";
+    } else {
       if (/^(identify|group|alias|set)$/.test(event.event_type)) return;
       event.user_id = event.account_id = event.instance_id = undefined;
-    } else {
-      event.anonymous_id = readAnonymousId() || undefined;
-      event.session_id = touchSession(Date.now(), campaign) || undefined;
-      campaign = "";
     }
     deliver(event);
   };
 
   /** @type {RecordEvent} */
-  const record = (eventType, properties, at = Date.now(), extra) => {
-    /** @type {TrackedEvent} */
-    const event = {
+  const record = (eventType, properties, extra, at = when || Date.now()) => {
+    // A copy: what the page changes later does not change what happened.
+    const event = copy({
       event_type: eventType,
       dedupe_key: makeUuid(at),
-      occurred_at: new Date(at).toISOString(),
+      occurred_at: at,
       url: page.scrub(location.href),
       referrer: page.scrub(page.referrer),
       title: document.title,
-      properties: copyProperties(properties),
-      context: {
-        screen: `${screen.width}x${screen.height}`,
-        language: navigator.language,
-        time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-        consent_state: state,
-      },
-      user_id: userId,
-      account_id: accountId,
+      properties,
+      context: { consent_state: state },
+      ...who,
       ...extra,
-    };
-    if (state !== "pending") dispatch(event);
-    else if (held.length < MOST_HELD) held.push(event);
+    });
+    dispatch(event);
     return event;
   };
 
   /**
-   * Records what a call says. `rest` holds properties, options and a callback, each if it is there.
+   * Records what a call says.
    *
-   * @param {number} at
    * @param {string} eventType
-   * @param {any[]} rest
-   * @param {"properties" | "traits" | "account_traits"} field where the properties go
+   * @param {"properties" | "traits" | "account_traits"} field where what was said goes
+   * @param {any[]} rest what was said, and options, each if it is there
    */
-  const say = (at, eventType, rest, field) => {
-    const [properties, more] = rest.filter((value) => !isFunction(value));
-    rest.filter(isFunction).forEach((callback) => setTimeout(guard(callback)));
-    return record(eventType, {}, at, {
-      ...(properties && { [field]: copyProperties(properties) }),
-      ...(more?.instance_id && { instance_id: String(more.instance_id) }),
-    });
-  };
+  const say = (eventType, field, [said, more]) =>
+    record(eventType, {}, { [field]: isObject(said) ? said : {}, instance_id: more?.instance_id });
 
   /**
-   * The public calls, with when the page made them. False is said of arguments that make no sense.
+   * The public calls, without the callbacks among their arguments. What is false made no sense.
    * @type {Record<string, any>}
    */
   const calls = {
-    track: (/** @type {number} */ at, /** @type {any} */ eventType, /** @type {any[]} */ ...rest) =>
-      eventType === "identify"
-        ? calls.identify(at, ...takeId(rest.shift()), ...rest)
-        : !!eventType && typeof eventType === "string" && say(at, eventType, rest, "properties"),
-    page: (/** @type {number} */ at, /** @type {any[]} */ ...rest) => {
+    track: (/** @type {any} */ type, /** @type {any[]} */ ...rest) =>
+      type === "identify" ? calls.identify(...rest) : type && typeof type === "string" && say(type, "properties", rest),
+    page: (/** @type {any[]} */ ...rest) => {
       // page(category, name, properties): one text alone is the name.
       const texts = [];
       while (typeof rest[0] === "string") texts.unshift(rest.shift());
       const [name, category] = texts;
-      const { properties } = say(at, "page_view", rest, "properties");
-      if (name) Object.assign(properties, { name, category });
+      return say("page_view", "properties", [{ ...rest[0], name, category }, rest[1]]);
     },
-    identify: (/** @type {number} */ at, /** @type {any[]} */ ...rest) => {
+    identify: (/** @type {any[]} */ ...rest) => {
       const id = isObject(rest[0]) ? "" : rest.shift();
-      if (!id && !isObject(rest[0])) return false;
-      if (id) userId = String(id);
-      return say(at, "identify", rest, "traits");
+      const { user_id, userId = user_id, ...traits } = rest[0] || {};
+      if (id || userId) who.user_id = `${id || userId}`;
+      return (id || rest[0]) && say("identify", "traits", [traits, rest[1]]);
     },
-    group: (/** @type {number} */ at, /** @type {any} */ id, /** @type {any[]} */ ...rest) => {
+    group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) => {
       if (!id || isObject(id)) return false;
-      accountId = String(id);
-      return say(at, "group", rest, "account_traits");
+      who.account_id = `${id}`;
+      return say("group", "account_traits", rest);
     },
-    alias: (/** @type {number} */ at, /** @type {any} */ id, /** @type {any} */ previous) =>
-      !!id && !!previous && record("alias", {}, at, { user_id: String(id), identifiers: { user_id: [String(previous)] } }),
-    set: (/** @type {number} */ at, /** @type {any[]} */ ...rest) => isObject(rest[0]) && say(at, "set", rest, "traits"),
+    alias: (/** @type {any} */ id, /** @type {any} */ previous) =>
+      id && previous && record("alias", {}, { user_id: `${id}`, identifiers: { user_id: [`${previous}`] } }),
+    set: (/** @type {any[]} */ ...rest) => isObject(rest[0]) && say("set", "traits", rest),
     reset: () => {
-      userId = accountId = undefined;
+      who = {};
       forgetVisitor();
+      return true;
     },
-    consent: (/** @type {number} */ at, /** @type {any} */ said) => {
-      if (said == null) return false;
-      const states = copyProperties(isObject(said) ? said : { tracking: said });
+    consent: (/** @type {any} */ said) => {
+      if (said == null) return;
+      /** @type {any} */
+      const states = isObject(said) ? copy(said) : { tracking: said };
       const answer = readAnswer(states.tracking ?? states.analytics ?? states.analytics_storage);
       // A word of ours: to the server it says nothing.
       if (answer === "cookieless") states.tracking = undefined;
       consent = { ...consent, ...states };
       // A yes holds for the event that says it; a no still says whose it was.
       if (answer && answer !== "denied") enterState(answer);
-      record("consent_updated", {}, at);
+      say("consent_updated", "properties", []);
       if (answer === "denied") enterState(answer);
-      if (state !== "pending") held.splice(0).forEach(dispatch);
-      return true;
+      held.splice(0).forEach(dispatch);
+      return state;
     },
-    optOut: () => optOut("1"),
-    optIn: () => optOut(""),
+    optOut: () => optOut(1),
+    optIn: () => optOut(0),
   };
 
   /** @type {(call: EarlyCall) => void} */
   const push = guard((call) => {
-    const [method, ...args] = call;
-    // hasOwnProperty: "constructor" is no call.
-    const said = calls.hasOwnProperty(method) && calls[method](call.when || Date.now(), ...args);
-    if (said === false) warn(method + "() is no call, or needs other arguments");
+    when = call.when;
+    // Whatever is a function is called once the event is in the queue.
+    const [method, ...rest] = call.filter((value) => !(typeof value === "function" && setTimeout(guard(/** @type {any} */ (value)))));
+    if (!calls[/** @type {string} */ (method)]?.(...rest)) warn("cannot read " + method);
   });
 
   // The array that was the queue becomes the global, so that references taken early keep working.
-  const early = Array.isArray(window.trackway) ? window.trackway : [];
   const replay = /** @type {EarlyCall[]} */ (early.splice(0));
   window.trackway = Object.assign(early, { version: VERSION, push, hash });
-  for (const name of Object.keys(calls)) {
-    window.trackway[name] = (/** @type {unknown[]} */ ...args) => push([name, ...args]);
-  }
+  for (const name in calls) early[name] = (/** @type {unknown[]} */ ...args) => push([name, ...args]);
 
   // What the visitor has answered already holds for the first page view, too.
   const answers = (/** @type {EarlyCall} */ call) => /^(consent|opt)/.test(call?.[0]);
   replay.filter(answers).forEach(push);
   for (const name in watchers) {
-    if (!/^(off|false)$/.test(/** @type {any} */ (options[name]))) guard(() => /** @type {Watcher} */ (watchers[name])(record, options, page))();
+    if (!/^(off|false)$/.test(options[name])) guard(/** @type {Watcher} */ (watchers[name]))(record, options, page);
   }
   replay.filter((call) => !answers(call)).forEach(push);
+  when = 0;
 });
 
 /**
@@ -199,6 +199,6 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
  * @param {Record<string, Watcher>} watchers see `startFromOptions`
  */
 export const startFromTag = guard((/** @type {Record<string, Watcher>} */ watchers) => {
-  const tag = /** @type {HTMLScriptElement} */ (document.currentScript || document.querySelector("script[data-key]"));
+  const tag = /** @type {HTMLScriptElement} */ (document.currentScript);
   startFromOptions({ endpoint: new URL("/v1/events", tag.src), ...tag.dataset }, watchers);
 });

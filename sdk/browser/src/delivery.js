@@ -7,8 +7,6 @@
 // the disk besides, and the next page takes it over. So an event may arrive twice: its dedupe key
 // makes it count once.
 
-/** @import { DeliveryOptions } from "./types.d.ts" */
-
 import { attempt, guard } from "./guard.js";
 import { listStorage, readStorage, writeStorage } from "./store.js";
 
@@ -18,37 +16,35 @@ const MOST_WAITING = 1000;
 
 /**
  * @template T
- * @param {DeliveryOptions<T>} options
+ * @param {string | URL} endpoint
+ * @param {string} name tells apart what is kept on disk for several collectors or keys
+ * @param {(events: T[]) => string} pack makes the body of a request
+ * @param {number} most events per request
+ * @param {typeof fetch} post in place of the browser's own
  * @returns {(event: T) => void} takes an event for delivery
  */
-export const openDelivery = ({ endpoint_, name_, pack_, most_ = 100, answered_ }) => {
-  const prefix = `tw_q:${name_}:`;
+export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => {
+  const prefix = `tw_q:${name}:`;
   const own = prefix + Math.random();
   /** @type {T[]} */
-  let waiting = [];
-  /** @type {T[]} */
-  let inFlight = [];
+  const waiting = [];
+  let flying = 0; // how many of them, the first ones, are under way
   let sure = false; // the collector has answered, and nothing has gone wrong since
-  /** @type {WeakSet<any>} the end of a page has two events */
-  const beaconed = new WeakSet();
   let failures = 0;
   let timer = 0;
 
   /**
-   * The first of `events` that fit into one request. One event too large for that goes alone.
-   * @param {T[]} events
+   * A request of the first waiting events that are not under way. One event too large for that goes alone.
+   * @returns {[body: string, fits: boolean, count: number]}
    */
-  const fillRequest = (events) => {
-    for (let count = most_; ; count >>= 1) {
-      const taken = events.slice(0, count);
-      const body = pack_(taken);
-      const fits = new Blob([body]).size <= MOST_BYTES;
-      if (fits || count < 2) return { taken_: taken, body, fits_: fits };
-    }
+  const fill = (count = most) => {
+    const events = waiting.slice(flying, flying + count);
+    const body = pack(events);
+    const fits = new Blob([body]).size < MOST_BYTES;
+    return fits || count < 2 ? [body, fits, events.length] : fill(count >> 1);
   };
 
-  /** @param {T[]} events what is on disk from now on */
-  const save = (events) => writeStorage(own, events[0] ? JSON.stringify(events) : "");
+  const save = () => writeStorage(own, waiting[0] ? JSON.stringify(waiting) : "");
 
   /** @param {number} delay milliseconds */
   const plan = (delay) => {
@@ -57,72 +53,62 @@ export const openDelivery = ({ endpoint_, name_, pack_, most_ = 100, answered_ }
   };
 
   const send = async () => {
-    if (inFlight[0] || !waiting[0]) return;
+    timer = 0;
+    if (flying || !waiting[0]) return;
     // The event `online` goes on from here.
-    if (!navigator.onLine) return save(waiting);
+    if (!navigator.onLine) return save();
     let status = 0;
-    let pause = 0;
-    let sent = waiting;
+    let pause;
+    const [body, keepalive, count] = fill();
+    flying = count;
+    sure &&= keepalive;
     try {
-      const { taken_, body, fits_ } = fillRequest(waiting);
-      inFlight = sent = taken_;
-      sure = sure && fits_;
-      const response = await fetch(endpoint_, { method: "POST", body, keepalive: fits_ });
+      const response = await post(endpoint, { method: "POST", body, keepalive });
       status = response.status;
-      pause = /** @type {any} */ (response.headers.get("Retry-After")) * 1000 || 0;
-      answered_?.(response, sent);
+      pause = /** @type {any} */ (response.headers.get("Retry-After")) * 1000;
     } catch {
       // No network, blocked, or refused by CORS: the browser does not tell which.
     }
-    inFlight = [];
-    if (/^(0|408|429|5..)$/.test(/** @type {any} */ (status))) {
+    flying = 0;
+    if (/^0|^5|408|429/.test(/** @type {any} */ (status))) {
       sure = false;
-      save(waiting);
-      plan(Math.max(pause, Math.min(150_000, 1000 * 2 ** failures++) * (1 + Math.random())));
+      plan((pause || Math.min(150_000, 1000 * 2 ** failures++)) * (1 + Math.random()));
     } else {
       failures = 0;
-      if (status === 413 && sent[1]) most_ = sent.length >> 1;
+      if (status === 413 && count > 1) most = count >> 1;
       else {
         sure = true;
-        waiting = waiting.filter((event) => !sent.includes(event));
-        save([]);
+        waiting.splice(0, count);
       }
       plan(0);
     }
+    save();
   };
 
-  /** What has not been sent leaves with the page, or stays on disk. */
-  const sendLast = () => {
-    let rest = waiting.filter((event) => !inFlight.includes(event) && !beaconed.has(event));
-    while (rest[0]) {
-      const { taken_, body } = fillRequest(rest);
-      if (!attempt(() => navigator.sendBeacon(endpoint_, body))) break;
-      taken_.forEach((event) => beaconed.add(event));
-      rest = rest.slice(taken_.length);
-    }
-    if (sure && navigator.onLine) waiting = [...inFlight, ...rest];
-    else rest = waiting;
-    save(rest);
-  };
-
-  /** Takes over what other pages have left. */
-  const adopt = () => {
-    for (const name of listStorage(prefix)) {
-      waiting = [...(attempt(() => JSON.parse(readStorage(name))) || []), ...waiting].slice(0, MOST_WAITING);
-      writeStorage(name, "");
-    }
-    plan(LINGER_MS);
-  };
+  // What other pages have left. Two tabs may both take over the same.
+  for (const left of listStorage(prefix)) {
+    attempt(() => waiting.push(...JSON.parse(readStorage(left))));
+    writeStorage(left, "");
+  }
+  plan(LINGER_MS);
 
   // In the bubble phase: after the watchers, whose last events go with the others.
-  addEventListener("visibilitychange", guard(sendLast));
-  addEventListener("pagehide", guard(sendLast));
+  addEventListener("visibilitychange", guard(() => {
+    // What has not been sent leaves with the page, or stays on disk.
+    const before = flying;
+    while (waiting[flying]) {
+      const [body, , count] = fill();
+      if (!attempt(() => navigator.sendBeacon(endpoint, body))) break;
+      flying += count;
+    }
+    if (sure && navigator.onLine) waiting.splice(before, flying - before);
+    flying = before;
+    save();
+  }));
   addEventListener("online", () => plan(0));
-  // Two tabs that took over the same would both send it: harmless, but a lock avoids it where there is one.
-  (attempt(() => navigator.locks.request(prefix, adopt)) || Promise.reject()).catch(guard(adopt));
 
   return (event) => {
     if (waiting.length < MOST_WAITING) waiting.push(event);
-    if (!failures && !inFlight[0]) plan(LINGER_MS);
+    if (!timer) plan(LINGER_MS);
   };
 };

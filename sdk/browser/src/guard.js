@@ -1,34 +1,30 @@
 // The script never throws into the page: a failure of ours ends in the console.
 
 /** @param {unknown} message */
-export const warn = (message) => {
-  console.warn("trackway: " + message);
-};
-
-/**
- * @template {unknown[]} A
- * @param {(...args: A) => void} task
- * @returns {(...args: A) => void} the same, but it cannot fail
- */
-export const guard =
-  (task) =>
-  (...args) => {
-    try {
-      task(...args);
-    } catch (error) {
-      warn(error);
-    }
-  };
+export const warn = (message) => console.warn("trackway: " + message);
 
 /**
  * @template T
  * @param {() => T} task what a browser may deny
+ * @param {(error: unknown) => void} [failed]
  * @returns {T | ""} "" when it does
  */
-export const attempt = (task) => {
+export const attempt = (task, failed) => {
   try {
     return task() || "";
-  } catch {
+  } catch (error) {
+    failed?.(error);
     return "";
   }
 };
+
+/**
+ * @template {unknown[]} A
+ * @template T
+ * @param {(...args: A) => T} task
+ * @returns {(...args: A) => T | ""} the same, but it cannot fail
+ */
+export const guard =
+  (task) =>
+  (...args) =>
+    attempt(() => task(...args), warn);

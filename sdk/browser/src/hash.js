@@ -1,7 +1,10 @@
 // Tracify's hash of a mail address and the like, for pages that must not send it in clear.
 
-import { warn } from "./guard.js";
 import { toHex } from "./hex.js";
+
+/** @param {any} text */
+const digest = async (text) =>
+  toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
 
 /**
  * SHA-256 in hex without its last five digits, hashed once more. The value is taken as it is.
@@ -10,15 +13,7 @@ import { toHex } from "./hex.js";
  * @param {unknown} value
  * @returns {Promise<string>}
  */
-export const hash = async (value) => {
-  try {
-    return await digest((await digest(String(value))).slice(0, -5));
-  } catch {
-    warn("hash() needs a secure page (HTTPS)");
-    return "";
-  }
-};
-
-/** @param {string} text */
-const digest = async (text) =>
-  toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
+export const hash = (value) =>
+  digest(value)
+    .then((first) => digest(first.slice(0, -5)))
+    .catch(() => "");

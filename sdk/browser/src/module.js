@@ -3,7 +3,7 @@
 
 /** @import { Options, Trackway } from "./types.d.ts" */
 
-import { ALL } from "./capture/all.js";
+import { WATCHERS } from "./capture/watchers.js";
 import { startFromOptions } from "./core.js";
 
 /**
@@ -11,6 +11,6 @@ import { startFromOptions } from "./core.js";
  * @returns {Trackway | undefined} also the global `trackway`
  */
 export function init(options) {
-  startFromOptions(options, ALL);
+  startFromOptions(options, WATCHERS);
   return /** @type {Trackway | undefined} */ (window.trackway);
 }

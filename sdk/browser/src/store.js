@@ -1,77 +1,46 @@
-// What the script keeps in the browser: localStorage and cookies under names that begin with "tw_".
+// What the script keeps in the browser: localStorage under names that begin with "tw_", and one cookie.
 //
 // Nothing is written before `allowStorage(true)`; removing is always possible. A browser that denies
 // either, as in a sandboxed frame, reads as empty.
 
+import { mayKeep } from "./consent.js";
 import { attempt } from "./guard.js";
 
 const COOKIE_SECONDS = 34_560_000; // 400 days, the longest that browsers allow
 
-let allowed = false;
-/** @type {string | undefined} */
-let widest;
-
-/** @param {boolean} may */
-export const allowStorage = (may) => {
-  allowed = may;
-};
-
 /** @param {string} name @returns {string} "" for nothing */
-export const readStorage = (name) => attempt(() => localStorage.getItem(name) || "");
+export const readStorage = (name) => attempt(() => localStorage[name]);
 
 /**
  * @param {string} name
- * @param {string} value "" removes it
+ * @param {any} value of a text; what is empty removes it
  * @param {boolean} [may] the visitor's own answer is kept where nothing else is
  */
-export const writeStorage = (name, value, may = allowed) => {
-  attempt(() => (value ? may && localStorage.setItem(name, value) : localStorage.removeItem(name)));
+export const writeStorage = (name, value, may = mayKeep()) => {
+  attempt(() => (value ? may && (localStorage[name] = value) : delete localStorage[name]));
 };
 
-/** @param {string} prefix @returns {string[]} names in localStorage */
+/** @param {string} prefix @returns {Iterable<string>} names in localStorage */
 export const listStorage = (prefix) =>
-  attempt(() => Object.keys(localStorage).filter((name) => name.startsWith(prefix))) || [];
+  attempt(() => Object.keys(localStorage).filter((name) => name.startsWith(prefix)));
 
-/** @param {string} name @returns {string} "" for nothing */
-export const readCookie = (name) =>
-  attempt(() => ("; " + document.cookie).split(`; ${name}=`)[1]?.split(";")[0] || "");
-
-/** @param {string} name @param {string} value @param {number} seconds @param {string} domain "" is this host only */
-export const setCookie = (name, value, seconds, domain) => {
-  attempt(() => {
-    document.cookie =
-      `${name}=${value}; Max-Age=${seconds}; Path=/; SameSite=Lax` +
-      (domain && "; Domain=" + domain) +
-      (location.protocol === "https:" ? "; Secure" : "");
-  });
-};
+/** @returns {string} the anonymous id, "" for none */
+export const readCookie = () => attempt(() => /** @type {any} */ (/\btw_aid=([\w-]+)/.exec(document.cookie))[1]);
 
 /**
- * The widest domain that takes a cookie of this page: `example.co.uk` on `www.shop.example.co.uk`.
- * Only trying tells it, since a browser's list of public suffixes cannot be asked.
+ * Puts it on the widest domain that takes it: `example.co.uk` on `www.shop.example.co.uk`. Only trying
+ * tells which that is, since a browser's list of public suffixes cannot be asked.
  *
- * @returns {string} "" where there is none: `localhost`, a single label
+ * @param {string} id "" removes it
  */
-const findDomain = () => {
-  if (widest === undefined) {
+export const writeCookie = (id) => {
+  attempt(() => {
     const labels = location.hostname.split(".");
-    // A name of its own, since another tab may be trying at the same moment.
-    const probe = "tw_" + Math.random();
-    widest = "";
-    for (let first = labels.length - 1; first-- > 0 && !widest; ) {
-      const domain = labels.slice(first).join(".");
-      setCookie(probe, "1", 9, domain);
-      if (readCookie(probe)) widest = domain;
-      setCookie(probe, "", 0, domain);
+    for (let first = labels.length; (mayKeep() || !id) && first-- && readCookie() !== id; ) {
+      document.cookie =
+        `tw_aid=${id};Max-Age=${id ? COOKIE_SECONDS : 0};Path=/;SameSite=Lax;Domain=${labels.slice(first).join(".")}` +
+        // "https:", of all schemes that have cookies.
+        (location.protocol > "http:" ? ";Secure" : "");
     }
-  }
-  return widest;
-};
-
-/** @param {string} name @param {string} value "" removes it */
-export const writeCookie = (name, value) => {
-  if (value ? allowed : readCookie(name)) {
-    if (!value) setCookie(name, "", 0, "");
-    setCookie(name, value, value ? COOKIE_SECONDS : 0, findDomain());
-  }
+  });
 };

@@ -2,13 +2,14 @@
 export interface TrackedEvent {
   event_type: string;
   dedupe_key: string;
-  occurred_at: string;
+  /** Milliseconds since 1970. */
+  occurred_at: number;
   anonymous_id?: string | undefined;
   session_id?: string | undefined;
   user_id?: string | undefined;
   account_id?: string | undefined;
   identifiers?: Record<string, string[]> | undefined;
-  instance_id?: string | undefined;
+  instance_id?: string | number | undefined;
   consent?: Properties | undefined;
   traits?: Properties | undefined;
   account_traits?: Properties | undefined;
@@ -16,7 +17,7 @@ export interface TrackedEvent {
   referrer: string;
   title: string;
   properties: Properties;
-  context: { screen: string; language: string; time_zone: string; consent_state: ConsentState };
+  context: Properties & { consent_state: ConsentState };
 }
 
 /** Any JSON object. */
@@ -25,9 +26,9 @@ export type Properties = Record<string, unknown>;
 /** Makes an event out of the page as it is now and hands it to the delivery; returns it. */
 export type RecordEvent = (
   eventType: string,
-  properties?: unknown,
-  at?: number,
+  properties: Properties,
   extra?: Partial<TrackedEvent>,
+  at?: number,
 ) => TrackedEvent;
 
 /** What the tag's data-* attributes or `init` said. */
@@ -46,18 +47,6 @@ export type Watcher = (record: RecordEvent, options: Options, page: PageState) =
 /** Under which consent an event was captured. */
 export type ConsentState = "unknown" | "granted" | "denied" | "pending" | "cookieless";
 
-/** What delivery.js needs of a collector. Names that end in _ are private to the build. */
-export interface DeliveryOptions<T> {
-  endpoint_: string;
-  /** Tells apart what is kept on disk for several collectors or keys. */
-  name_: string;
-  /** Makes the body of a request. */
-  pack_: (events: T[]) => string;
-  /** Events per request; 100 if left out. */
-  most_?: number;
-  answered_?: (response: Response, events: T[]) => void;
-}
-
 /** A call made before the script had loaded: ["track", "signup", {plan: "growth"}]; `when` is the moment. */
 export type EarlyCall = [method: string, ...args: unknown[]] & { when?: number };
 
@@ -66,6 +55,14 @@ export interface CallOptions {
   instance_id?: string | number;
 }
 export type Callback = () => void;
+
+/** A chat or the like. Of a message only what is passed on here is sent. */
+export interface Widget {
+  opened(properties?: Properties): void;
+  closed(properties?: Properties): void;
+  message(properties?: Properties): void;
+  cta(properties?: Properties): void;
+}
 
 /** The global `trackway`. Options and callback may be left out, as may what stands before them. */
 export interface Trackway {
@@ -83,6 +80,8 @@ export interface Trackway {
   consent(states: Properties | ConsentState): void;
   optOut(): void;
   optIn(): void;
+  /** Not with `widgets` off, and not before the script has loaded. `id` is the conversation's; else there is one for each session. */
+  widget?(name: string, id?: string | number): Widget;
   hash(value: string): Promise<string>;
   push(call: EarlyCall): void;
 }

@@ -8,11 +8,7 @@ import { toHex } from "./hex.js";
  * @returns {string}
  */
 export const makeUuid = (now) => {
-  // Without crypto in this page: the ids need to differ, not to be secret.
-  const bytes = Uint8Array.from({ length: 10 }, () => Math.random() * 256);
-  attempt(() => crypto.getRandomValues(bytes));
-  const random = toHex(bytes);
-  // 7 is the version, 8 the variant.
-  const digits = now.toString(16).padStart(12, "0") + "7" + random.slice(0, 3) + "8" + random.slice(5);
-  return digits.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  const digits = [..."0" + now.toString(16) + attempt(() => toHex(crypto.getRandomValues(new Uint8Array(9))))];
+  // 7 is the version, 8 the variant. Without crypto in this page: the ids need to differ, not to be secret.
+  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => digits.shift() || Math.random().toString(16)[2]);
 };

@@ -8,14 +8,9 @@ export interface Page extends PageState {
   end_?: () => void;
   /** A page view was recorded, and may get more context. */
   begin_?: (view: TrackedEvent) => void;
-  /** Guesses what the page is for. */
-  guess_?: () => void;
+  /** Records a step of the widget that something happened in; nothing where it was in none. */
+  tell_?: (find: Find, eventType: string, properties?: Properties) => TrackedEvent | undefined;
 }
 
-/** A chat or the like, as `trackway.widget(name)` gives it. */
-export interface Widget {
-  opened: (properties?: Properties) => TrackedEvent;
-  closed: (properties?: Properties) => TrackedEvent;
-  message: (properties?: Properties) => TrackedEvent;
-  cta: (properties?: Properties) => TrackedEvent;
-}
+/** The innermost element around what happened that matches, through open shadow roots. */
+export type Find = (selector: string) => any;

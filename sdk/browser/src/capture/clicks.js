@@ -8,38 +8,36 @@
 import { listen } from "./listen.js";
 
 const MOST_TEXT = 80;
-const FILE = /\.(docx?|xlsx?|pptx?|csv|zip|dmg|exe|mp[34])$/i;
 const UNREAD = "[contenteditable],input,textarea,select,[data-no-track]";
 
 /**
  * Clicks on links, buttons and whatever carries `data-track`, the middle button too, also inside
- * of open shadow roots. A click on a file is a download instead.
+ * of open shadow roots. A click on a file is a download instead; one on a link in a widget its call to action.
  *
  * @param {RecordEvent} record
  * @param {Options} _options
  * @param {Page} page
  */
 export function watchClicks(record, _options, page) {
-  listen("click auxclick", ({ button }, path) => {
-    const element = path.find((node) => node.matches?.("a,button,summary,[role=button],[data-track]"));
+  listen("click auxclick", ({ button }, find) => {
+    const element = find("a,button,summary,[role=button],[data-track]");
     if (!element || button > 1) return;
-    const { href, host, pathname = "", id, localName } = /** @type {HTMLAnchorElement} */ (element);
+    const { href, host, id, localName } = /** @type {HTMLAnchorElement} */ (element);
     // Nothing of what holds a field that a visitor could have filled.
     const unread = element.closest(UNREAD) || element.querySelector(UNREAD);
     const text = (!unread && (element.innerText || element.ariaLabel)) || "";
     /** @type {Record<string, unknown>} */
     const properties = {
       tag: localName,
-      text: text.replace(/\s+/g, " ").trim().slice(0, MOST_TEXT),
-      id: id || undefined,
+      text: text.replace(/\s+/g, " ").slice(0, MOST_TEXT),
+      id,
       // Links in drawings have no address as text.
       href: host == null ? host : page.scrub(href),
-      outbound: (host && host !== location.host) || undefined,
     };
     for (const { name, value } of element.attributes) {
-      const [, key] = name.split(/^data-track-?/);
-      if (key != null) properties[key || "name"] = value;
+      if (/^data-track\b/.test(name)) properties[name.slice(11) || "name"] = value;
     }
-    record(/\.pdf$/i.test(pathname) ? "download_pdf" : FILE.test(pathname) ? "file_download" : "click", properties);
+    if (!((href || properties.name) && page.tell_?.(find, "cta_clicked", properties)))
+      record("click", properties);
   });
 }

@@ -2,29 +2,24 @@
 //
 // Never read: what a visitor typed. Of a form only the names of its fields are taken.
 
-/** @import { RecordEvent } from "../types.d.ts" */
+/** @import { Options, RecordEvent } from "../types.d.ts" */
+/** @import { Page } from "./capture.d.ts" */
 
 import { listen } from "./listen.js";
 
-const MOST_FIELDS = 50;
-
 /**
- * Forms that are sent.
+ * Forms that are sent; one in a widget is a message.
  *
  * @param {RecordEvent} record
+ * @param {Options} _options
+ * @param {Page} page
  */
-export function watchForms(record) {
-  listen("submit", ({ target: form }) => {
+export function watchForms(record, _options, page) {
+  listen("submit", ({ target: form }, find) => {
     // Attributes, not properties: a field called "id" or "action" hides the form's own.
     const [id, name, action] = ["id", "name", "action"].map((key) => form.getAttribute(key) || "");
-    /** @type {HTMLInputElement[]} */
-    const fields = [...form.querySelectorAll(":is(input:not([type=hidden]),textarea,select):not([data-no-track],[data-no-track] *)")];
-    const names = fields.map((field) => field.name);
-    record("form_submit", {
-      id,
-      name,
-      action: new URL(action || "", document.baseURI).pathname,
-      fields: [...new Set(names)].filter((name) => name).slice(0, MOST_FIELDS),
-    });
+    const fields = form.querySelectorAll("[name]:not(button,[type=hidden],[data-no-track],[data-no-track] *)");
+    if (!page.tell_?.(find, "message_sent"))
+      record("form_submit", { id, name, action: action.split("?")[0], fields: [...fields].map((field) => field.name) });
   });
 }

@@ -24,16 +24,15 @@ export function watchLeaving(record, _options, page) {
     depth = Math.max(depth, Math.min(100, (seen + 0.5) | 0));
   };
 
-  /** @param {string} [type] of the event; none: a script has changed the address */
-  const look = (type) => {
+  /** @param {unknown} [event] none: a script has changed the address */
+  const look = (event) => {
     const now = performance.now();
-    const gone = document.hidden || type === "pagehide";
     const view = page.view_;
     engaged += since && now - since;
-    since = gone || !document.hasFocus() ? 0 : now;
-    if (view && engaged > 1 && (!type || gone)) {
+    since = document.hidden || !document.hasFocus() ? 0 : now;
+    if (view && engaged > 1 && (!event || document.hidden)) {
       measure();
-      record("page_leave", { engaged_ms: engaged | 0, scroll_depth: depth }, undefined, { url: view.url });
+      record("page_leave", { engaged_ms: engaged | 0, scroll_depth: depth }, { url: view.url });
       engaged = 0;
     }
   };
@@ -43,6 +42,6 @@ export function watchLeaving(record, _options, page) {
     depth = 0;
   };
   listen("scroll", measure);
-  listen("focus blur visibilitychange pageshow pagehide", ({ type }) => look(type));
-  look("start");
+  listen("focus blur visibilitychange", look);
+  look(1);
 }

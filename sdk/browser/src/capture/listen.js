@@ -8,18 +8,19 @@ import { guard } from "../guard.js";
  * silences all that happens inside it.
  *
  * @param {string} types with blanks between
- * @param {(event: any, path: HTMLElement[]) => void} heard gets the way from the innermost
- *   element outwards, through open shadow roots, to the document and the window
+ * @param {(event: any, find: (selector: string) => any) => unknown} heard `find` gives the innermost element
+ *   around what happened that matches, through open shadow roots
  */
-export function listen(types, heard) {
+export const listen = (types, heard) => {
   for (const type of types.split(" ")) {
     addEventListener(
       type,
       guard((/** @type {Event} */ event) => {
-        const path = /** @type {HTMLElement[]} */ (event.composedPath());
-        if (!path.some((node) => node.matches?.("[data-no-track]"))) heard(event, path);
+        /** @param {string} selector */
+        const find = (selector) => event.composedPath().find((/** @type {any} */ node) => node.matches?.(selector));
+        if (!find("[data-no-track]")) heard(event, find);
       }),
       true,
     );
   }
-}
+};

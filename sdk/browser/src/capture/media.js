@@ -20,10 +20,9 @@ export function watchMedia(record, _options, page) {
     if (!currentSrc) return;
     const src = page.scrub(currentSrc.split(/[?;]/)[0]);
     const quarter = type === "ended" ? 4 : ((4 * currentTime) / duration) | 0;
-    const last = played[src];
-    const begins = last === undefined;
+    const begins = !(src in played);
     // Progress counts once it was played: a visitor may move the slider before.
-    if (begins ? type === "play" : quarter > last) {
+    if (begins ? type === "play" : quarter > played[src]) {
       played[src] = quarter;
       record(localName + (begins ? "_play" : quarter > 3 ? "_complete" : "_progress"), { id, src, percent: 25 * quarter });
     }

@@ -24,17 +24,17 @@ export function watchPages(record, options, page) {
   const strip = (address) => address.split(options.hashes === "on" ? " " : "#")[0];
 
   /** @param {number} [at] */
-  function view(at) {
+  const view = (at) => {
     shown = location.href;
-    const event = (page.view_ = record("page_view", {}, at));
+    const event = (page.view_ = record("page_view", {}, {}, at));
     page.begin_?.(event);
     // The title often follows the address by a moment, and the event leaves a little later still.
     setTimeout(() => {
-      if (location.href === shown) event.title = document.title;
+      if (shown === location.href) event.title = document.title;
     }, TITLE_AFTER_MS);
-  }
+  };
 
-  const follow = guard(() => {
+  const follow = guard((/** @type {unknown} */ _said) => {
     if (!shown || strip(location.href) === strip(shown)) return;
     page.end_?.();
     page.referrer = shown;
@@ -45,10 +45,7 @@ export function watchPages(record, options, page) {
   else {
     for (const method of /** @type {const} */ (["pushState", "replaceState"])) {
       const original = history[method];
-      history[method] = (...args) => {
-        original.apply(history, args);
-        follow();
-      };
+      history[method] = (...args) => follow(original.apply(history, args));
     }
     listen("popstate", follow);
   }

@@ -1,86 +1,60 @@
 // What is recorded without a line of the site's own code: chats and other widgets.
 
-/** @import { Properties, RecordEvent, Watcher } from "../types.d.ts" */
-/** @import { Widget } from "./capture.d.ts" */
+/** @import { Options, Properties, RecordEvent } from "../types.d.ts" */
+/** @import { Page } from "./capture.d.ts" */
 
 import { guard } from "../guard.js";
 import { readStorage, writeStorage } from "../store.js";
-import { makeUuid } from "../uuid.js";
 import { touchSession } from "../visitor.js";
 import { listen } from "./listen.js";
-
-/** @type {Widget | false} In which the visitor clicks or sends at this moment. */
-let around = false;
-
-/**
- * A sent form in a widget is a message, a clicked link in it its call to action. What was written is not read.
- *
- * @param {Watcher} watch
- * @returns {Watcher}
- */
-export const inWidgets = (watch) => (record, options, page) =>
-  watch(
-    (eventType, properties, ...rest) => {
-      const { href, name } = /** @type {Properties} */ (properties);
-      if (around && eventType === "form_submit") return around.message();
-      if (around && (href || name)) return around.cta(/** @type {Properties} */ (properties));
-      return record(eventType, properties, ...rest);
-    },
-    options,
-    page,
-  );
 
 /**
  * Gives the page `trackway.widget(name)`, and records by itself when an element with
  * `data-track-widget="name"` is shown and hidden.
  *
  * @param {RecordEvent} record
+ * @param {Options} _options
+ * @param {Page} page
  */
-export function watchWidgets(record) {
-  const spare = makeUuid(Date.now());
+export function watchWidgets(record, _options, page) {
+  const spare = Math.random();
 
   /**
    * @param {string} name
-   * @param {string} [id] of the conversation; else there is one for each session
-   * @returns {Widget}
+   * @param {string} eventType
+   * @param {Properties} [properties]
+   * @param {string | number} [id] of the conversation; else there is one for each session
    */
-  const widget = (name, id = `${touchSession(Date.now(), "") || spare}.${name}`) => {
+  const tell = (name, eventType, properties, id = `${touchSession() || spare}.${name}`) => {
+    const key = "tw_talk." + name;
+    const [talk, count] = JSON.parse(readStorage(key) || "[]");
+    const sequence = talk === id ? count + 1 : 1;
+    writeStorage(key, JSON.stringify([id, sequence]));
+    return record(eventType, { ...properties, widget: name, sequence }, { instance_id: id });
+  };
+
+  page.tell_ = (find, eventType, properties) => {
+    const name = find("[data-track-widget]")?.dataset.trackWidget;
+    return name && tell(name, eventType, properties);
+  };
+
+  window.trackway.widget = (/** @type {string} */ name, /** @type {string | number | undefined} */ id) => {
     /** @param {string} eventType */
-    const step = (eventType) => (/** @type {Properties | undefined} */ properties) => {
-      const [count, ...talk] = readStorage("tw_talk." + name).split(" ");
-      const sequence = talk.join(" ") === id ? Number(count) + 1 : 1;
-      writeStorage("tw_talk." + name, `${sequence} ${id}`);
-      return record(eventType, { ...properties, widget: name, sequence }, undefined, { instance_id: id });
-    };
-    return {
-      opened: step("widget_opened"),
-      closed: step("widget_closed"),
-      message: step("message_sent"),
-      cta: step("cta_clicked"),
-    };
-  };
-  // What the page calls cannot fail.
-  window.trackway.widget = (/** @type {string} */ name, /** @type {string | undefined} */ id) => {
-    const steps = Object.entries(widget(name, id ? String(id) : undefined));
-    return Object.fromEntries(steps.map(([step, take]) => [step, guard(take)]));
+    const step = (eventType) => guard((/** @type {Properties | undefined} */ properties) => tell(name, eventType, properties, id));
+    return { opened: step("widget_opened"), closed: step("widget_closed"), message: step("message_sent"), cta: step("cta_clicked") };
   };
 
-  listen("click auxclick submit", (_event, path) => {
-    const name = path.find((node) => node.dataset?.trackWidget)?.dataset.trackWidget;
-    around = !!name && widget(name);
+  /** @type {Map<any, boolean>} Elements: are they shown? One that was taken out of the page is not. */
+  const open = new Map();
+  const look = guard((/** @type {unknown} */ changes) => {
+    for (const element of [...open.keys(), ...document.querySelectorAll("[data-track-widget]")]) {
+      const shown = element.open !== false && element.checkVisibility({ visibilityProperty: true });
+      // What is open while the page loads was opened by nobody.
+      if (changes && !open.get(element) === shown) tell(element.dataset.trackWidget, shown ? "widget_opened" : "widget_closed");
+      open.set(element, shown);
+    }
   });
-
-  const readShown = () =>
-    /** @type {HTMLDialogElement[]} */ ([...document.querySelectorAll("[data-track-widget]")])
-      .filter((element) => element.open !== false && element.checkVisibility({ visibilityProperty: true }))
-      .map((element) => element.dataset.trackWidget || "");
-  let shown = readShown();
-  const look = guard(() => {
-    const before = shown;
-    shown = readShown();
-    for (const name of shown) if (!before.includes(name)) widget(name).opened();
-    for (const name of before) if (!shown.includes(name)) widget(name).closed();
-  });
+  look(0);
   new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
   listen("transitionend", look);
 }

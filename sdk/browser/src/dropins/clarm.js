@@ -8,7 +8,6 @@
 /** @import { RecordEvent } from "../types.d.ts" */
 
 import { copyProperties } from "../calls.js";
-import { watchCommerce } from "../capture/commerce.js";
 import { listen } from "../capture/listen.js";
 import { watchPages } from "../capture/pages.js";
 import { openDelivery } from "../delivery.js";
@@ -16,10 +15,9 @@ import { guard, warn } from "../guard.js";
 import { readStorage, writeStorage } from "../store.js";
 import { makeUuid } from "../uuid.js";
 import { touchSession } from "../visitor.js";
-import { cookieless, denied, openStorage, timeZone } from "./visit.js";
+import { cookieless, denied, timeZone } from "./visit.js";
 
 const VISITOR = "tw_vid";
-const SESSION = "tw_sid";
 
 /** @returns {string} the id of this browser, "" where it may not or cannot be kept */
 function readVisitor() {
@@ -31,30 +29,31 @@ guard(() => {
   const tag = /** @type {HTMLScriptElement | null} */ (
     document.currentScript || document.querySelector("script[data-widget-id]")
   );
-  const widgetId = tag?.dataset.widgetId;
+  const { widgetId, heuristics } = tag?.dataset ?? {};
   if (!tag || !widgetId) return warn("the script tag needs data-widget-id");
   const early = window.ClarmTrack?.q;
   if (window.ClarmTrack && !Array.isArray(early)) return warn("ClarmTrack is on this page already");
 
-  openStorage(VISITOR, SESSION);
   /** @type {(event: ClarmEvent) => void} */
-  const deliver = openDelivery({
-    endpoint_: new URL("/api/track", tag.src).href,
-    name_: widgetId,
-    pack_: (events) => JSON.stringify({ widget_id: widgetId, events }),
-  });
+  const deliver = openDelivery(
+    new URL("/api/track", tag.src),
+    widgetId,
+    // What the pages mean is read by the server: see core.js.
+    (events) => JSON.stringify({ widget_id: widgetId, script: VERSION, commerce: heuristics, events }),
+  );
   /** @type {Page} */
   const page = { referrer: document.referrer, scrub: String };
 
   /**
    * @param {string} name
    * @param {unknown} said
-   * @param {number} at
+   * @param {unknown} [_extra]
+   * @param {number} [at]
    * @returns {ClarmEvent}
    */
-  function record(name, said, at = Date.now()) {
+  function record(name, said, _extra, at = Date.now()) {
     const properties = copyProperties(said);
-    const session = touchSession(Date.now(), "");
+    const session = touchSession();
     /** @type {ClarmEvent} */
     const event = {
       event: name,
@@ -79,23 +78,16 @@ guard(() => {
   /** @type {(call: ClarmCall) => void} */
   const push = guard((call) => {
     const [name, properties] = call;
-    if (typeof name === "string" && name) record(name, properties, call.when);
+    if (typeof name === "string" && name) record(name, properties, {}, call.when);
     else warn("ClarmTrack() needs the name of the event as a text");
   });
   const track = (/** @type {[any, any]} */ ...call) => push(call);
   window.ClarmTrack = Object.assign(track, { track, q: { push } });
 
   const watched = /** @type {RecordEvent} */ (/** @type {unknown} */ (record));
-  if (tag.dataset.heuristics !== "off") watchCommerce(watched, {}, page);
-  /** @type {RecordEvent} */
-  const recordView = (...said) => {
-    const view = watched(...said);
-    page.guess_?.();
-    return view;
-  };
-  watchPages(recordView, {}, page);
-  listen("click auxclick", (event, path) => {
-    const element = /** @type {HTMLAnchorElement[]} */ (path).find((node) => node.matches("[data-clarm-cta]"));
+  watchPages(watched, {}, page);
+  listen("click auxclick", (event, find) => {
+    const element = find("[data-clarm-cta]");
     if (element && event.button < 2) record("cta_clicked", { cta: element.dataset.clarmCta || element.id, href: element.href });
   });
   early?.forEach(push);

@@ -10,8 +10,8 @@ import { copyProperties } from "../calls.js";
 import { openDelivery } from "../delivery.js";
 import { guard, warn } from "../guard.js";
 import { makeUuid } from "../uuid.js";
-import { forgetVisitor, readAnonymousId, touchSession } from "../visitor.js";
-import { cookieless, denied, mayKeep, openStorage, timeZone } from "./visit.js";
+import { keepAnonymousId, touchSession } from "../visitor.js";
+import { cookieless, denied, timeZone } from "./visit.js";
 
 guard(() => {
   const tag = /** @type {HTMLScriptElement | null} */ (
@@ -27,10 +27,7 @@ guard(() => {
   /** @type {OrbeeTarget[]} */
   const targets = [];
 
-  openStorage();
-  if (!mayKeep) forgetVisitor();
-
-  /** @param {unknown} token @param {unknown} options */
+    /** @param {unknown} token @param {unknown} options */
   function configure(token, options) {
     const place = tracker || String(token);
     if (!/^[^/]+\/[^/]+$/.test(place)) return warn("config needs ACCOUNT/TRACKER, here or as data-tracker");
@@ -40,12 +37,12 @@ guard(() => {
       token,
       namespace,
       extra: { vendor, product },
-      deliver: openDelivery({
-        endpoint_: new URL(`/collect/${path}/event`, tag?.src).href,
-        name_: `${path} ${token}`,
-        pack_: ([event]) => JSON.stringify(event),
-        most_: 1,
-      }),
+      deliver: openDelivery(
+        new URL(`/collect/${path}/event`, tag?.src),
+        `${path} ${token}`,
+        ([event]) => JSON.stringify(event),
+        1,
+      ),
     });
   }
 
@@ -55,7 +52,7 @@ guard(() => {
     if (!said.action || !said.object) return warn(`orb("track") needs action and object`);
     if (denied) return;
     const key = makeUuid(at);
-    const session = touchSession(Date.now(), "");
+    const session = touchSession();
     /** @type {OrbeeEvent} */
     const event = {
       url: location.href,
@@ -68,7 +65,7 @@ guard(() => {
       dedupe_key: key,
       time_zone: timeZone || undefined,
     };
-    if (session) Object.assign(event, { visitor_id: readAnonymousId(), session_id: session });
+    if (session) Object.assign(event, { visitor_id: keepAnonymousId(), session_id: session });
     if (!targets.length) configure(token, {});
     for (const target of targets) {
       if (token && token !== target.token) continue;

@@ -11,9 +11,10 @@ import { copyProperties } from "../calls.js";
 import { listen } from "../capture/listen.js";
 import { openDelivery } from "../delivery.js";
 import { attempt, guard, warn } from "../guard.js";
-import { readCookie, readStorage, writeStorage } from "../store.js";
+import { readStorage, writeStorage } from "../store.js";
 import { makeUuid } from "../uuid.js";
-import { denied, mayKeep, openStorage, timeZone } from "./visit.js";
+import { mayKeep } from "../consent.js";
+import { denied, timeZone } from "./visit.js";
 
 const SESSION = "tracardi-session-id";
 const PROFILE = "tracardi-profile-id";
@@ -26,6 +27,8 @@ function keepSession(id) {
     document.cookie = `${SESSION}=${id}; Max-Age=${id ? IDLE_S : 0}; Path=/; SameSite=Lax${secure}`;
   });
 }
+
+const readSession = () => attempt(() => ("; " + document.cookie).split(`; ${SESSION}=`)[1]?.split(";")[0]) || "";
 
 /** @param {() => void} task */
 function whenReady(task) {
@@ -49,8 +52,10 @@ guard(() => {
   if (window.tracardi) return warn("the tracker is on this page already");
   if (settings.respectDoNotTrack && navigator.doNotTrack === "1") return;
 
-  openStorage(PROFILE);
-  if (!mayKeep) keepSession("");
+  if (!mayKeep()) {
+    writeStorage(PROFILE, "");
+    keepSession("");
+  }
   const here = new URLSearchParams(location.search);
   window.response ??= { context: {} };
   /** @type {Map<string, (answer: TracardiAnswer) => void>} */
@@ -58,10 +63,10 @@ guard(() => {
   let answered = false;
 
   /** @type {(event: TracardiEvent) => void} */
-  const deliver = openDelivery({
-    endpoint_: url.api + "/track",
-    name_: source.id,
-    pack_(events) {
+  const deliver = openDelivery(
+    url.api + "/track",
+    source.id,
+    (events) => {
       const session = events[0]?.session;
       // A payload is of one session: those of another go with the next request.
       const others = events.findIndex((event) => event.session !== session);
@@ -78,13 +83,17 @@ guard(() => {
         events: events.map(({ session: _, ...event }) => event),
       });
     },
-    answered_(response, events) {
-      if (response.status > 499 || response.status === 429) return;
-      response.json().then((data) => hear({ status: response.status, data }, events)).catch(String);
+    100,
+    async (address, request) => {
+      const response = await fetch(address, request);
+      const { events } = JSON.parse(/** @type {any} */ (request).body);
+      const { status } = response;
+      if (status < 500 && status !== 429) response.json().then((data) => hear({ status, data }, events)).catch(String);
+      return response;
     },
-  });
+  );
 
-  /** @param {TracardiAnswer} answer @param {TracardiEvent[]} events */
+  /** @param {TracardiAnswer} answer @param {{id: string}[]} events */
   function hear(answer, events) {
     const { data } = answer;
     if (data?.profile?.id) writeStorage(PROFILE, data.profile.id);
@@ -106,9 +115,9 @@ guard(() => {
 
   /** @returns {string} "" where it may not or cannot be kept */
   function touchSession() {
-    if (!mayKeep) return "";
-    keepSession(readCookie(SESSION) || makeUuid(Date.now()));
-    return readCookie(SESSION);
+    if (!mayKeep()) return "";
+    keepSession(readSession() || makeUuid(Date.now()));
+    return readSession();
   }
 
   /** @returns {Properties} */
@@ -201,10 +210,10 @@ guard(() => {
   });
 
   const domains = settings.trackExternalLinks || [];
-  listen("click auxclick", (_event, path) => {
-    const link = /** @type {HTMLAnchorElement[]} */ (path).find((node) => domains.includes(node.hostname));
+  listen("click auxclick", (_event, find) => {
+    const link = find("a");
     const known = readStorage(PROFILE);
-    if (!link || !known) return;
+    if (!domains.includes(link?.hostname) || !known) return;
     const target = new URL(link.href);
     target.searchParams.set("__tr_pid", known);
     target.searchParams.set("__tr_src", source.id);

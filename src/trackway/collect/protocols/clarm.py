@@ -21,6 +21,7 @@ from trackway.collect.limits import (
     Limits,
     clean_object,
 )
+from trackway.collect.page_meaning import OUTER, read_meaning
 from trackway.collect.protocol import Answering, Example, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
 from trackway.control.sources import PUBLIC_CHANNELS
 from trackway.event import Source, Submission
@@ -91,7 +92,8 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
     split = split_body(body, limits)
     outer = _read_outer(split[1] or {})
     parsed = parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, outer))
-    extra = sorted(set(split[1] or ()) - CONTEXT_NAMES)
+    parsed = read_meaning(parsed, submission, body)
+    extra = sorted(set(split[1] or ()) - CONTEXT_NAMES - OUTER)
     if not extra:
         return parsed
     said = f"no context, ignored beside events: {', '.join(extra)[:300]}"

@@ -6,15 +6,14 @@ header). A clean body is decoded straight into a typed struct; only what that re
 field by field, to keep unknown fields and to word the error.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from trackway.collect import page_meaning
 from trackway.collect.fields import (
     Item,
     Split,
@@ -38,6 +37,7 @@ from trackway.collect.limits import (
 from trackway.collect.pixel import PATH as PIXEL
 from trackway.collect.pixel import read_pixel, show_rejection, show_verdict
 from trackway.collect.protocol import Answering, Example, Parsed, Protocol, Reply, Request, Route, Verdict, json_reply
+from trackway.collect.write_key import find_key
 from trackway.event import CHANNELS, Channel, Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Outcome, Reason, Refused, Rejection, refuse
@@ -77,8 +77,8 @@ class CleanEvent(Struct, forbid_unknown_fields=True, gc=False):
 
     event_type: Annotated[str, Meta(max_length=LONGEST_TYPE)]
     channel: Channel | None = None
-    occurred_at: str | None = None
-    sent_at: str | None = None
+    occurred_at: str | int | None = None
+    sent_at: str | int | None = None
     anonymous_id: Id = ""
     session_id: Id = ""
     user_id: Id = ""
@@ -104,51 +104,15 @@ class CleanEvent(Struct, forbid_unknown_fields=True, gc=False):
 class CleanBatch(Struct, forbid_unknown_fields=True):
     events: list[CleanEvent]
     write_key: str = ""
-    sent_at: str | None = None
-
-
-class KeyInBody(Struct):
-    write_key: str | UnsetType = UNSET
+    sent_at: str | int | None = None
+    script: str = ""
+    context: PlainObject = {}
+    commerce: str | bool | None = None
 
 
 _BATCH = msgspec.json.Decoder(CleanBatch)
 _LIST = msgspec.json.Decoder(list[CleanEvent])
 _SINGLE = msgspec.json.Decoder(CleanEvent)
-_KEY = msgspec.json.Decoder(KeyInBody)
-
-
-def find_key(request: Request) -> str:
-    """The write key; "" when the request has none."""
-    authorization = request.headers.get("authorization", "")
-    if authorization:
-        return request.bearer() or _read_basic(authorization)
-    key = request.query_value("k")
-    if key or b"write_key" not in request.body:
-        return key
-    try:
-        found = _KEY.decode(request.body).write_key
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _find_key_in_lines(request.body)
-    return found if isinstance(found, str) else ""
-
-
-def _find_key_in_lines(body: bytes) -> str:
-    try:
-        found = _KEY.decode(body.split(b"\n", 1)[0]).write_key
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    return found if isinstance(found, str) else ""
-
-
-def _read_basic(authorization: str) -> str:
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-    return user or password
 
 
 def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
@@ -157,11 +121,9 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
         body = read_pixel(submission)
         split: Split = ([msgspec.Raw(body)], {})
         return parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, None))
-    if len(body) <= limits.event_bytes:
-        clean = _parse_clean(submission, body, source, limits)
-        if clean is not None:
-            return clean
-    return _parse_carefully(submission, body, source, limits)
+    clean = _parse_clean(submission, body, source, limits) if len(body) <= limits.event_bytes else None
+    parsed = clean or _parse_carefully(submission, body, source, limits)
+    return page_meaning.read_meaning(parsed, submission, body)
 
 
 def _parse_clean(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed | None:
@@ -174,6 +136,8 @@ def _parse_clean(submission: Submission, body: bytes, source: Source, limits: Li
             decoded = _LIST.decode(body)
         elif b'"events"' in body:
             batch = _BATCH.decode(body)
+            if not batch.script and (batch.context or batch.commerce is not None):
+                raise Unusual
             decoded, sent = batch.events, batch.sent_at
         else:
             decoded, single = [_SINGLE.decode(body)], True
@@ -264,7 +228,8 @@ def _parse_carefully(submission: Submission, body: bytes, source: Source, limits
     outer = split[1]
     sent = _read_outer_time(outer)
     parsed = parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, sent))
-    extra = sorted(set(outer or ()) - OUTER) if not parsed.single else []
+    known = OUTER | page_meaning.OUTER if outer and "script" in outer else OUTER
+    extra = sorted(set(outer or ()) - known) if not parsed.single else []
     if not extra:
         return parsed
     said = f"not a field of this protocol, ignored beside events: {', '.join(extra)[:300]}"
