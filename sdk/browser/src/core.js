@@ -134,7 +134,7 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
     },
     identify: (/** @type {any[]} */ ...rest) => {
       const id = isObject(rest[0]) ? "" : rest.shift();
-      const { user_id, userId = user_id, ...traits } = rest[0] || {};
+      const { user_id, userId = user_id, ...traits } = isObject(rest[0]) ? rest[0] : {};
       if (id || userId) who.user_id = `${id || userId}`;
       return (id || rest[0]) && say("identify", "traits", [traits, rest[1]]);
     },
