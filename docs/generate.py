@@ -25,7 +25,7 @@ WORDS = """
 |---|---|---|
 | source | a registered sender of one channel: `web`, `server`, `mobile` or `api` | source (Pact, Tracardi), customer_site_id (Tracify), widget (Clarm), tracker tid (Orbee) |
 | workspace | a customer; owns sources, people and rules | account aid (Orbee) |
-| submission | one request as it arrived, byte for byte, with the headers that matter | |
+| submission | one request as it arrived, byte for byte but for secret keys, with the headers that matter | |
 | event | one thing that happened, in the words below | |
 | row | an event in the event store, with its place in the log | |
 | event log | where submissions are made durable before the answer is sent | |

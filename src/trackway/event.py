@@ -1,7 +1,7 @@
 """The nouns of the road: Source, Submission, Event.
 
 First module of the vocabulary: every other layer imports it, it imports nothing of ours.
-A `Submission` is what arrived, byte for byte; a protocol turns it into `Event`s; the pipeline
+A `Submission` is what arrived, byte for byte but for secret keys; a protocol turns it into `Event`s; the pipeline
 fills an event's enrichment fields and the store keeps it as a row. All are frozen: a change
 makes a new one (`msgspec.structs.replace`).
 
@@ -40,7 +40,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Submission(Struct, frozen=True, kw_only=True, array_like=True):
-    """What arrived in one request, byte for byte, with what is needed to parse it again.
+    """What arrived in one request, byte for byte but for secret keys, with what is needed to parse it again.
 
     `events` is how many events the door counted in it: the books compare that number with
     what the pipeline later made of the same bytes. `refused` are the places of the items that were

@@ -4,7 +4,7 @@
 setting `trusted_proxies`; the address is the rightmost one that is no trusted proxy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -52,9 +52,14 @@ class Proxies:
             peer = address
         return peer
 
-    def keep_headers(self, headers: Mapping[str, str], peer: str) -> dict[str, str]:
-        """Headers that protocols and stages may look at; the rest is never written down."""
-        kept = {name: headers[name][:LONGEST_HEADER] for name in KEPT_HEADERS if name in headers}
+    def keep_headers(
+        self, headers: Mapping[str, str], peer: str, mask: Callable[[str], str] | None = None
+    ) -> dict[str, str]:
+        """Headers that protocols and stages may look at, changed by `mask`; the rest is never written down."""
+        found = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+        if mask is not None:
+            found = {name: mask(value) for name, value in found.items()}
+        kept = {name: value[:LONGEST_HEADER] for name, value in found.items()}
         if self.is_trusted(peer):
             kept |= {name: headers[name][:LONGEST_HEADER] for name in PLACE_HEADERS if name in headers}
         return kept

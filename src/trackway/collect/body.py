@@ -4,6 +4,7 @@ A body says its packing in Content-Encoding, or shows it in its first bytes; the
 never asked.
 """
 
+import gzip
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -19,6 +20,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 CHUNK = 65_536
+PACKED = "gzip"
 MOST_PACKINGS = 2
 
 
@@ -75,6 +77,11 @@ def unpack_body(body: bytes, encoding: str, limits: Limits) -> bytes:
         except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as error:
             raise refuse(Reason.UNDECODABLE_BODY, f"the body is not {name}: {str(error)[:200]}") from None
     return body
+
+
+def pack_body(body: bytes) -> bytes:
+    """As the Content-Encoding `PACKED` says: fast, since a body is packed here only when a key was taken out of it."""
+    return gzip.compress(body, 1, mtime=0)
 
 
 def _see_packing(body: bytes) -> str:

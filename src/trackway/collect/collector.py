@@ -12,12 +12,13 @@ import msgspec
 
 from trackway.clock import Clock
 from trackway.collect.addresses import Proxies
-from trackway.collect.body import ClientGone, Receive, read_body, unpack_body
+from trackway.collect.body import PACKED, ClientGone, Receive, pack_body, read_body, unpack_body
 from trackway.collect.consent import foretell_storing
 from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.http import Scope, Send, read_path, refusal_headers, send_reply
+from trackway.collect.key_masks import KeyMask
 from trackway.collect.limits import Limits
 from trackway.collect.paths import Match, Paths
 from trackway.collect.plan import check_plan
@@ -48,6 +49,7 @@ class Asking(msgspec.Struct):
     source: Source | None = None
     request: Request | None = None
     rate: Rate | None = None
+    mask: KeyMask | None = None
 
 
 class Collector:
@@ -173,8 +175,10 @@ class Collector:
         if asking.rate and not asking.rate.allowed:
             self._recorder.count_rejected(source.id)
             raise asking.rate.refused()
+        packed = self._mask_keys(asking, packed, unread=unread is not None)
+        request, body = asking.request, asking.request.body
         noted = protocol.note(request, source, self._people) if protocol.note and not unread else {}
-        submission = self._make_submission(scope, request, packed, protocol, holder, noted)
+        submission = self._make_submission(scope, request, packed, protocol, holder, noted, asking.mask)
         place = None
         really = request.query_value("validate") not in ("1", "true")
         try:
@@ -191,6 +195,26 @@ class Collector:
             learnt = await protocol.learn(answering, place, self._people)
             answering = msgspec.structs.replace(answering, learnt=learnt)
         return add_visitor_cookie(protocol.reply(answering), request, answering, policy)
+
+    def _mask_keys(self, asking: Asking, packed: bytes, *, unread: bool) -> bytes:
+        """The body as it is kept; `asking` then has the request as it is parsed, without keys in body and address."""
+        request, mask = asking.request, asking.mask
+        assert request is not None
+        assert mask is not None
+        if request.query and (query := mask.mask_text(request.query)) != request.query:
+            request = asking.request = msgspec.structs.replace(request, query=query)
+        if unread:
+            return mask.mask_body(packed)
+        body = mask.mask_body(request.body)
+        if body == request.body:
+            return packed
+        headers = request.headers
+        if packed != request.body:
+            packed, headers = pack_body(body), {**headers, "content-encoding": PACKED}
+        else:
+            packed = body
+        asking.request = msgspec.structs.replace(request, body=body, headers=headers)
+        return packed
 
     async def _parse_or_log(
         self,
@@ -275,6 +299,8 @@ class Collector:
             holder = await self._keys.find(protocol.name, key) if key else None
             if holder is not None:
                 asking.protocol, asking.request, asking.source = protocol, request, holder.source
+                secret = key if self._keys.is_secret(key) else ""
+                asking.mask = KeyMask(protocol.name, secret, self._keys.is_secret)
                 return holder
         asking.protocol, asking.request, key = asked[0]
         if not key:
@@ -289,13 +315,11 @@ class Collector:
         protocol: Protocol,
         holder: KeyHolder,
         noted: dict[str, str],
+        mask: KeyMask | None = None,
     ) -> Submission:
         peer = scope["client"][0] if scope.get("client") else ""
         now = self._clock()
-        query = request.query
-        if query and holder.trusted and (key := protocol.find_key(request)) and key in query:
-            # A secret is not kept; nothing that reads the log asks for a key.
-            query = query.replace(key, "***")
+        masks = mask is not None and mask.concerns(request.headers.get("referer", ""))
         return Submission(
             submission_id=make_submission_id(now),
             received_at=now,
@@ -305,8 +329,8 @@ class Collector:
             trusted=holder.trusted,
             method=request.method,
             path=request.path,
-            query=query,
-            headers=self._proxies.keep_headers(request.headers, peer),
+            query=request.query,
+            headers=self._proxies.keep_headers(request.headers, peer, mask.mask_text if mask and masks else None),
             address=self._proxies.find_address(peer, request.headers.get("x-forwarded-for", "")),
             body=packed,
             events=0,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from trackway.control.database import State, read_version
 from trackway.control.plans import EMPTY_PLAN, Plan, read_plans
-from trackway.control.sources import KeyHolder, read_key_holders
+from trackway.control.sources import CREDENTIAL_FORMS, KeyHolder, digest_key, read_key_holders
 from trackway.profiles.policies import Policy
 from trackway.profiles.policy_versions import read_policies
 
@@ -40,6 +40,11 @@ class KeyRing:
 
     def find_plan(self, workspace: str) -> Plan:
         return self._plans.get(workspace, EMPTY_PLAN)
+
+    def is_secret(self, key: str) -> bool:
+        """Is it a key in force that nobody may read?"""
+        holder = self._by_key.get(key) or self._holders.get(digest_key(key))
+        return holder is not None and CREDENTIAL_FORMS[holder.source.protocol].hides(holder.trusted)
 
     async def find(self, protocol: str, key: str) -> KeyHolder | None:
         """Whose key of this protocol it is; None when there is no such key."""
