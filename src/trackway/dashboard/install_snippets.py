@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from trackway.dashboard.desk import ScriptPlaces
 
@@ -170,8 +169,6 @@ def write_vue(tag: Tag) -> Variant:
 
 
 def write_shopify(tag: Tag) -> Variant:
-    # A shop passes none of our paths on.
-    tag = replace(tag, site=tag.server)
     pixel = f"""analytics.subscribe("checkout_completed", async (event) => {{
   const {{ checkout }} = event.data;
   await fetch("{tag.endpoint}", {{
@@ -251,6 +248,8 @@ VARIANTS: Mapping[str, Callable[[Tag], Variant]] = {
     "pixel": write_pixel,
     "module": write_module,
 }
+# A shop of Shopify can pass none of our paths on.
+FROM_SERVER_ONLY = ("shopify",)
 NAMES: Mapping[str, str] = {
     "html": "HTML",
     "gtm": "Tag Manager",

@@ -1,12 +1,13 @@
 """Install: what to paste into a site for one of its sources, and whether its first event has arrived."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from trackway.control.source_changes import change_source
 from trackway.control.sources import SourceError, add_source, list_keys, list_sources
-from trackway.dashboard.install_snippets import NAMES, VARIANTS, Tag, write_policy
+from trackway.dashboard.install_snippets import FROM_SERVER_ONLY, NAMES, VARIANTS, Tag, write_policy
 from trackway.dashboard.install_trouble import NO_TROUBLE, describe_trouble, say_reach
 from trackway.dashboard.page import Answer, NotThere, Page, Question, ShownAgain
 from trackway.event import Source
@@ -15,6 +16,9 @@ from trackway.query.questions import QuestionError
 
 DEFAULT_VARIANT = "html"
 EMPTY_FORM = {"name": "", "origin": ""}
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^\s/?#@\[\]:,*]+|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?(?=[/?#]|$)")
+# A browser leaves them out of an origin.
+USUAL_PORTS = {"http": ":80", "https": ":443"}
 # Whose host stands in the tag: this server's, or the site's own, whose proxy passes our paths on.
 HOSTS = {"site": "the site's own domain", "server": "this server"}
 
@@ -75,8 +79,8 @@ def show_install(question: Question, answer: Answer) -> Mapping[str, Any]:
         return shown
     server = question.site
     # Whoever renamed the paths did it for the site's own domain.
-    renamed = Tag(server, server, question.desk.script, source["key"]).is_renamed
-    host = read_choice(question, "host", HOSTS, "site" if renamed else "server")
+    renamed = Tag(server, server, question.desk.script, source["key"]).is_renamed and chosen not in FROM_SERVER_ONLY
+    host = read_choice(question, "host", HOSTS, "site") if renamed else "server"
     tag = Tag("" if host == "site" else server, server, question.desk.script, source["key"])
     return {
         **shown,
@@ -107,26 +111,36 @@ def change_from_form(question: Question, form: Mapping[str, str]) -> str:
 
 
 def _add(question: Question, given: Mapping[str, str]) -> Source:
-    settings = {"origins": read_origin(given["origin"])} if given["origin"] else {}
+    settings = {"origins": read_origins(given["origin"])} if given["origin"] else {}
     desk = question.desk
     return add_source(desk.state, given["name"], "native", "web", settings, desk.workspace).source
 
 
 def _allow(question: Question, origin: str) -> Source:
     source = ask_install(question)["source"]
-    if source is None or not origin:
-        raise SourceError("choose a web source and an origin that may send with its key")
-    allowed = dict.fromkeys([*filter(None, source["origins"].split(",")), origin])
+    if source is None:
+        raise SourceError("there is no web source yet")
+    allowed = dict.fromkeys([*filter(None, source["origins"].split(",")), read_origins(origin)])
     return change_source(question.desk.state, source["id"], {"origins": ",".join(allowed)})
 
 
-def read_origin(typed: str) -> str:
-    """The origin of an address as people write or copy it: `www.shop.example/start` too. SourceError for what is none."""
+def read_origins(typed: str) -> str:
+    """Origins as browsers tell them, of addresses as people write or copy them: `www.shop.example/start, münchen.de` too.
+
+    SourceError for what is no address.
+    """
+    return ",".join(_read_origin(each.strip()) for each in typed.split(","))
+
+
+def _read_origin(typed: str) -> str:
+    found = _ORIGIN.match(typed.lower() if "://" in typed else f"https://{typed.lower()}")
     try:
-        where = urlsplit(typed if "://" in typed else f"https://{typed}")
-    except ValueError:
+        if found is None:
+            raise UnicodeError
+        scheme, host, port = found["scheme"], found["host"].encode("idna").decode(), found["port"] or ""
+    except UnicodeError:
         raise SourceError(f"{typed[:80]!r} is no address of a site, such as https://www.example.com") from None
-    return f"{where.scheme}://{where.netloc}".lower()
+    return f"{scheme}://{host}" + (port if port != USUAL_PORTS[scheme] else "")
 
 
 PAGE = Page("/install", "install.html", ask_install, show_install)
