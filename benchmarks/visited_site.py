@@ -10,8 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 FILM_SECONDS = 4
-# With these, `performance.now()` counts in steps of 5 µs instead of 100.
-ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <link rel="icon" href="data:,">
 <script>(window.trackway ??= []).push(["consent", {{tracking: "granted"}}])</script>
@@ -25,9 +23,9 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <video id="film" src="/film.wav" muted></video>
 <div style="height: 3000px"></div>
 </body>"""
-# A tag that is there to be read only: no network is timed.
-BARE = """<!doctype html><meta charset="utf-8"><title>Timed</title><link rel="icon" href="data:,">
-<script type="text/plain" src="{collector}/js/trackway.js" data-key="{key}"></script>"""
+# The tag and nothing for it to do but to start.
+BARE = """<!doctype html><meta charset="utf-8"><title>Bare</title><link rel="icon" href="data:,">
+<script async src="{collector}/js/{script}" data-key="{key}"></script>"""
 
 
 def make_film() -> bytes:
@@ -67,8 +65,6 @@ class Site(Host):
         headers = {"Content-Type": content_type}
         if content_type == "application/pdf":
             headers["Content-Disposition"] = "attachment"  # the page stays
-        if self.path.startswith("/bare"):
-            headers |= ISOLATED
         self.reply(200, headers, body)
 
 
@@ -119,7 +115,7 @@ def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serve_pages(collector: str, key: str, script: str) -> Iterator[str]:
+def serve_pages(collector: str, key: str, script: str = "trackway.js") -> Iterator[str]:
     """A site whose pages carry the tag of that script. What it links to elsewhere is the same host under another name."""
     files: dict[str, tuple[str, bytes]] = {
         "/film.wav": ("audio/wav", make_film()),
@@ -128,14 +124,7 @@ def serve_pages(collector: str, key: str, script: str) -> Iterator[str]:
     }
     with serve(type("Bound", (Site,), {"files": files})) as url:
         elsewhere = url.replace("127.0.0.1", "localhost") + "/elsewhere"
-        page = PAGE.format(title="Shop", collector=collector, script=script, key=key, elsewhere=elsewhere)
-        files["*"] = ("text/html; charset=utf-8", page.encode())
+        for path, page in (("*", PAGE), ("/bare", BARE)):
+            text = page.format(title="Shop", collector=collector, script=script, key=key, elsewhere=elsewhere)
+            files[path] = ("text/html; charset=utf-8", text.encode())
         yield url
-
-
-@contextlib.contextmanager
-def serve_bare_page(collector: str, key: str) -> Iterator[str]:
-    """A page that has the script's options, and not the script."""
-    page = BARE.format(collector=collector, key=key)
-    with serve(type("Bound", (Site,), {"files": {"*": ("text/html; charset=utf-8", page.encode())}})) as url:
-        yield url + "/bare"
