@@ -115,6 +115,11 @@ def test_every_variant_names_the_key_and_where_it_goes(
     assert pinned is (variant not in ("pixel", "module"))
 
 
+def test_the_tag_manager_gets_javascript_of_its_age(member: Visitor, web: dict[str, Any]) -> None:
+    code = read_codes(member, web, "gtm")[0]
+    assert re.search(r"=>|`|\.\.\.|\b(const|let|class|async function)\b", code) is None
+
+
 @pytest.fixture(scope="module")
 def renamed() -> ScriptPlaces:
     return Aliases(Settings(script_path="/a/s.js", collect_path="/a/e")).describe()

@@ -118,6 +118,19 @@ def test_strict_typescript_takes_it_and_says_what_is_wrong(project: Project, res
     assert "not assignable to parameter of type 'string'" in said
 
 
+@pytest.mark.parametrize("resolution", ["bundler", "nodenext"])
+def test_the_module_and_its_types_as_they_are_served_need_no_package(
+    project: Project, server: TestServer, resolution: str
+) -> None:
+    for file, served in (("trackway.mjs", "trackway.mjs"), ("trackway.d.mts", "trackway.d.ts")):
+        (project.folder / file).write_bytes(server.request("GET", f"/js/{served}").body)
+    beside = 'from "./trackway.mjs"'
+    assert project.check_types(PROGRAM.replace('from "@trackway/browser"', beside), resolution) == ""
+    assert "Property 'key' is missing" in project.check_types(
+        WRONG.replace('from "@trackway/browser"', beside), resolution
+    )
+
+
 def test_a_server_may_import_it(project: Project) -> None:
     script = 'import("@trackway/browser").then((module) => console.log(Object.keys(module).join()))'
     assert project.run(NODE / "bin/node", "-e", script).stdout.strip() == "init"
