@@ -74,7 +74,7 @@ def open_site(page, receiver):
         def answer(route, request):
             path = urlsplit(request.url).path
             if path == "/v1/events":
-                receiver.posts.append(Post(json.loads(request.post_data), {}, 200))
+                receiver.posts.append(Post(json.loads(request.post_data), {}, 200, time.monotonic()))
                 route.fulfill(status=200, content_type="application/json", body="{}")
             elif path.startswith("/js/"):
                 route.fulfill(status=200, content_type="text/javascript", body=(BUILT / path[4:]).read_bytes())
@@ -151,7 +151,7 @@ def test_a_link_to_another_site_carries_nothing(open_site, page):
 def test_an_id_in_an_address_that_proves_nothing_is_not_adopted(open_site, receiver, page, how):
     open_both(open_site)
     at = int(time.time() * 1000) - (180_000 if how.startswith("three") else 0)
-    address = f"http://other.example/?tw_link=somebody-else.{at}&x=1"
+    address = f"http://other.example/?x=1#parttw_link=somebody-else.{at}"
     if how.startswith("three"):
         page.evaluate("address => { location = address }", address)
     else:
@@ -159,4 +159,4 @@ def test_an_id_in_an_address_that_proves_nothing_is_not_adopted(open_site, recei
     page.wait_for_url("http://other.example/**")
     landing = receiver.wait_for("page_view", 4, page=page)[3]
     assert landing["anonymous_id"] != "somebody-else"
-    assert landing["url"] == "http://other.example/?x=1"
+    assert landing["url"] == "http://other.example/?x=1#part"

@@ -50,7 +50,7 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
         commerce: options.commerce,
         context: {
           screen: [screen.width, screen.height].join("x"),
-          time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+          time_zone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
         },
         events,
       }),

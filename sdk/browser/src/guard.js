@@ -1,7 +1,7 @@
 // The script never throws into the page: a failure of ours ends in the console.
 
 /** @param {unknown} message */
-export const warn = (message) => console.warn("trackway: " + message);
+export const warn = (message) => console.warn("trackway:", message);
 
 /**
  * @template T

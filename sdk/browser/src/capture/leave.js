@@ -20,8 +20,8 @@ export function watchLeaving(record, _options, page) {
   let depth = 0;
 
   const measure = () => {
-    const seen = (100 * (scrollY + innerHeight)) / document.documentElement.scrollHeight;
-    depth = Math.max(depth, Math.min(100, (seen + 0.5) | 0));
+    // Rounded, in percent.
+    depth = Math.max(depth, Math.min(100, (0.5 + (100 * (scrollY + innerHeight)) / document.documentElement.scrollHeight) | 0));
   };
 
   /** @param {unknown} [event] none: a script has changed the address */

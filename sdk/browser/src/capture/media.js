@@ -20,7 +20,7 @@ export function watchMedia(record, _options, page) {
     if (!currentSrc) return;
     const src = page.scrub(currentSrc.split(/[?;]/)[0]);
     const quarter = type === "ended" ? 4 : ((4 * currentTime) / duration) | 0;
-    const begins = !(src in played);
+    const begins = played[src] == null;
     // Progress counts once it was played: a visitor may move the slider before.
     if (begins ? type === "play" : quarter > played[src]) {
       played[src] = quarter;
