@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.dashboard.conftest import Visitor
 
 from trackway.collect.script_files import read_manifest
 from trackway.testing.server import Answer, TestServer, start_server
@@ -130,3 +131,17 @@ def test_a_recipe_passes_on_script_events_pixel_address_and_cookie(
     assert {item["event_type"] for item in stored} == {"page_view", "pixel"}
     # The visitor's own, as the workspace keeps it; not the proxy's, and not the one that the visitor claimed.
     assert {item["ip"] for item in stored} <= {VISITOR, "127.9.8.0"}
+
+
+def test_the_page_install_writes_the_tag_for_the_sites_own_domain(server: TestServer) -> None:
+    member = Visitor(server)
+    assert member.log_in().status == 303
+    pinned = "s" + read_manifest()["trackway.js"].file.removeprefix("trackway")
+    assert f'<script async src="/a/{pinned}"' in member.text("/app/install")
+    assert 'data-endpoint="/a/e"' in member.text("/app/install?for=wordpress")
+    assert f'src="{server.url}/a/{pinned}"' in member.text("/app/install?host=server")
+    # A shop can pass no paths on, whatever is asked for.
+    shop = member.text("/app/install?for=shopify&host=site")
+    assert f'src="{server.url}/a/{pinned}"' in shop
+    assert "Script and events come from" not in shop
+    assert member.get("/app/install?host=none").status == 400
