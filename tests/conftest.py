@@ -45,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with start_server(tmp_path_factory.mktemp("server") / "data") as running:
+    # Most tests send one request and wait: there is little to gather for the next batch.
+    with start_server(tmp_path_factory.mktemp("server") / "data", pipeline_linger_ms=50) as running:
         yield running
 
 
