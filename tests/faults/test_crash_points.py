@@ -41,6 +41,8 @@ from trackway.store.migrate import migrate
 from trackway.testing.engine import start_engine
 from trackway.testing.installation import Installation
 
+pytestmark = pytest.mark.timeout(900)
+
 WHOLE, SMALL = 10_000, 3
 # How many; the rest of the sequence of random ones is for `make test-all`.
 CRASH_CHAINS = [6, pytest.param(24, marks=pytest.mark.slow)]

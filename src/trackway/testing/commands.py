@@ -57,7 +57,7 @@ class Commands:
         orders, answers = _pipe(warm.stdin), _pipe(warm.stdout)
         orders.write(json.dumps(order) + "\n")
         orders.flush()
-        process = int(answers.readline())
+        process = _read_number(answers)
 
         def kill() -> None:
             overdue.set()
@@ -66,7 +66,7 @@ class Commands:
         timer = threading.Timer(patience_s, kill)
         timer.start()
         try:
-            return int(answers.readline())
+            return _read_number(answers)
         finally:
             timer.cancel()
 
@@ -92,6 +92,12 @@ _COMMANDS = Commands()
 def run_command(*arguments: str, patience_s: float = 300.0) -> "subprocess.CompletedProcess[str]":
     """What `trackway ARGUMENTS` printed and returned. TimeoutExpired after `patience_s`; it is killed then."""
     return _COMMANDS.run(arguments, patience_s)
+
+
+def _read_number(answers: IO[str]) -> int:
+    if not (line := answers.readline()):
+        raise RuntimeError("the process that forks the commands has ended; what it wrote to stderr says why")
+    return int(line)
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:
