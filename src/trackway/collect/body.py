@@ -22,6 +22,7 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 CHUNK = 65_536
 PACKED = "gzip"
 MOST_PACKINGS = 2
+MOST_MEMBERS = 100
 
 
 class ClientGone(Exception):
@@ -107,10 +108,12 @@ def _unpack_zlib(body: bytes, most: int, window: int) -> bytes:
 
 
 def _unpack_gzip(body: bytes, most: int) -> bytes:
-    """All members of the file, as RFC 1952 allows several."""
+    """All members of the file, as RFC 1952 allows several. Each copies what is left: very many would take minutes."""
     parts: list[bytes] = []
     size = 0
     while body:
+        if len(parts) == MOST_MEMBERS:
+            raise EOFError(f"it has more than {MOST_MEMBERS} members")
         unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
         parts.append(unpacker.decompress(body, most - size + 1))
         size += len(parts[-1])

@@ -11,11 +11,17 @@ import msgspec
 from msgspec import Struct
 
 from trackway.clock import decide_time, parse_time
+from trackway.collect.bulk import check_bulk, is_bulky
 from trackway.collect.limits import LONGEST_ID, LONGEST_USER_AGENT, Limits, clean_object
 from trackway.collect.protocol import Parsed
 from trackway.event import Event, Source, Submission
 from trackway.ids import make_event_id
 from trackway.outcome import Reason, Refused, Rejection, refuse
+
+# Lines that are looked at for each event that a call may have: some are empty.
+LINES_PER_EVENT = 4
+# Names beside `events` that a list which is read leniently may have.
+MOST_AROUND = 1000
 
 # The events of a body, undecoded, and the object around them.
 Split = tuple[Sequence[msgspec.Raw], Mapping[str, Any] | None]
@@ -189,6 +195,7 @@ def split_body(body: bytes, limits: Limits) -> Split:
     if not body.strip():
         raise refuse(Reason.EMPTY_BODY, "the body is empty; send a JSON event")
     try:
+        check_bulk(body, limits)
         outer = msgspec.json.decode(body, type=list[msgspec.Raw] | dict[str, msgspec.Raw])
     except RecursionError:
         raise refuse(
@@ -197,10 +204,9 @@ def split_body(body: bytes, limits: Limits) -> Split:
     except msgspec.ValidationError:
         raise refuse(Reason.WRONG_TYPE, 'the body must be an event, a list of events, or {"events": [...]}') from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        lines = [line for line in body.split(b"\n") if line.strip()]
-        if len(lines) > 1 and lines[0].strip().endswith(b"}"):
-            return [msgspec.Raw(line.strip()) for line in lines], None
-        split = _split_leniently(body)
+        if lines := _split_lines(body, limits):
+            return lines, None
+        split = _split_leniently(body, limits)
         if split is None:
             raise refuse(Reason.INVALID_JSON, f"the body is not JSON: {error}") from None
         return split
@@ -215,22 +221,41 @@ def split_body(body: bytes, limits: Limits) -> Split:
     return events, {name: value for name, value in outer.items() if name != "events"}
 
 
-def _split_leniently(body: bytes) -> Split | None:
+def _split_lines(body: bytes, limits: Limits) -> list[msgspec.Raw]:
+    """The events of newline-delimited JSON, empty lines left out; [] when it is none."""
+    most = LINES_PER_EVENT * limits.events_per_call
+    lines = [line for line in body.split(b"\n", most) if line.strip()]
+    if len(lines) < 2 or not lines[0].strip().endswith(b"}"):
+        return []
+    if b"\n" in lines[-1].strip():
+        raise refuse(
+            Reason.TOO_MANY_EVENTS,
+            f"more than {most} lines in one call; the limit events_per_call is {limits.events_per_call}",
+            field="events",
+        )
+    return [msgspec.Raw(line.strip()) for line in lines]
+
+
+def _split_leniently(body: bytes, limits: Limits) -> Split | None:
     """The events of a list that a strict parser refuses as a whole; None when it is no such list.
 
     One NaN or lone surrogate spoils the whole list for a strict parser. Python's own takes both, so
     each event goes on by itself: the sound ones are kept, `decode_item` refuses the broken ones.
     """
+    if is_bulky(body):
+        return None
     try:
         outer = json.loads(body.decode())
-        if isinstance(outer, dict) and isinstance(outer.get("events"), list):
-            items = outer.pop("events")
-            return [_pack(item) for item in items], {name: _pack(value) for name, value in outer.items()}
-        if isinstance(outer, list):
-            return [_pack(item) for item in outer], None
     except (ValueError, RecursionError):
         return None
-    return None
+    around = None
+    if isinstance(outer, dict) and isinstance(outer.get("events"), list):
+        outer, around = outer.pop("events"), outer
+    if not isinstance(outer, list) or len(around or ()) > MOST_AROUND:
+        return None
+    check_count(len(outer), limits)
+    packed = None if around is None else {name: _pack(value) for name, value in around.items()}
+    return [_pack(item) for item in outer], packed
 
 
 def _pack(value: Any) -> msgspec.Raw:
