@@ -64,7 +64,7 @@ def test_pending_and_a_no_drops_what_waited(open_visit, page):
     page.evaluate("trackway.track('early'); trackway.consent('denied'); trackway.track('late')")
     page.wait_for_timeout(500)
     assert visit.sent == []
-    assert kept(page) == (["trackway_consent"], [])
+    assert kept(page) == (["tw.consent"], [])
 
 
 def test_pending_and_cookieless_sends_what_waited_without_ids(open_visit, page):
@@ -77,7 +77,7 @@ def test_pending_and_cookieless_sends_what_waited_without_ids(open_visit, page):
     assert "identify" not in {event["event_type"] for event in events}
     assert "u-1" not in repr(visit.sent)
     assert [ids_of(event) for event in events] == [set()] * len(events)
-    assert kept(page) == (["trackway_consent"], [])
+    assert kept(page) == (["tw.consent"], [])
 
 
 def test_a_withdrawal_is_told_with_its_visitor_wipes_everything_and_holds_on_the_next_page(open_visit, page):
@@ -85,10 +85,10 @@ def test_a_withdrawal_is_told_with_its_visitor_wipes_everything_and_holds_on_the
     visit.go()
     page.evaluate("trackway.consent({tracking: 'granted', ads: true}); trackway.track('agreed')")
     (agreed,) = visit.wait_for("agreed")
-    assert set(kept(page)[0]) >= {"tw_aid", "trackway_consent", "tw_sid"}
+    assert set(kept(page)[0]) >= {"tw_aid", "tw.consent", "tw_sid"}
 
     page.evaluate("trackway.consent('denied'); trackway.track('late')")
-    assert kept(page) == (["trackway_consent"], [])
+    assert kept(page) == (["tw.consent"], [])
     page.wait_for_timeout(500)
     told = b"".join(visit.sent).decode()
     assert '"consent":{"tracking":"denied","ads":true}' in told
@@ -100,7 +100,7 @@ def test_a_withdrawal_is_told_with_its_visitor_wipes_everything_and_holds_on_the
     page.evaluate("trackway.track('next_page')")
     page.wait_for_timeout(500)
     assert len(visit.sent) == before
-    assert kept(page) == (["trackway_consent"], [])
+    assert kept(page) == (["tw.consent"], [])
 
 
 def test_a_yes_after_a_no_begins_anew(open_visit, page):
@@ -186,7 +186,7 @@ def test_an_opt_out_stands_above_what_the_page_says_until_it_is_taken_back(open_
     page.evaluate("trackway.consent('granted'); trackway.track('silent')")
     page.wait_for_timeout(400)
     assert b"silent" not in b"".join(visit.sent)
-    assert kept(page) == (["trackway_consent", "trackway_out"], [])
+    assert kept(page) == (["tw.consent", "tw.out"], [])
 
     page.evaluate("trackway.optIn(); trackway.track('back')")
     (back,) = visit.wait_for("back")
@@ -194,13 +194,13 @@ def test_an_opt_out_stands_above_what_the_page_says_until_it_is_taken_back(open_
 
 
 def test_the_flag_alone_opts_out_before_anything_is_recorded(open_visit, page):
-    page.add_init_script("localStorage.trackway_out = '1'")
+    page.add_init_script("localStorage['tw.out'] = '1'")
     visit = open_visit("consent")
     start(visit, page)
     page.click("button")
     page.wait_for_timeout(400)
     assert visit.sent == []
-    assert kept(page) == (["trackway_out"], [])
+    assert kept(page) == (["tw.out"], [])
 
 
 def test_an_early_opt_out_holds_for_the_first_page_view(open_visit, page):

@@ -575,10 +575,10 @@ def test_under_global_privacy_control_nobody_is_identified_and_no_instance_is_na
 
 def test_a_visitor_who_has_opted_out_of_the_browser_script_is_not_recorded(dropin, page):
     page.goto(dropin.add("/empty", tag=""))
-    page.evaluate("localStorage.trackway_out = '1'")
+    page.evaluate("localStorage['tw.out'] = '1'")
     dropin.open(page, dropin.add())
     page.evaluate(dropin.call("refused"))
-    page.evaluate("delete localStorage.trackway_out")
+    page.evaluate("delete localStorage['tw.out']")
     dropin.open(page, dropin.add("/again"))
     page.evaluate(dropin.call("taken"))
     dropin.wait_for(page, dropin.type_of("taken"))

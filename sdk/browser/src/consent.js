@@ -14,8 +14,8 @@
 import { readStorage, writeStorage } from "./store.js";
 import { forgetVisitor } from "./visitor.js";
 
-const ANSWER = "trackway_consent";
-const OPT_OUT = "trackway_out";
+const ANSWER = "tw.consent";
+const OPT_OUT = "tw.out";
 
 /** @type {ConsentState} */
 export let state;

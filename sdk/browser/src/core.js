@@ -26,7 +26,7 @@ import { hash } from "./hash.js";
 import { makeUuid } from "./uuid.js";
 import { forgetVisitor, keepAnonymousId, readCampaign, touchSession } from "./visitor.js";
 
-const MOST_HELD = 1000;
+const LAST_HELD = 999; // a thousand
 
 /**
  * @param {Options} options `key`, `endpoint` and those of the watchers
@@ -75,7 +75,7 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
 
   /** @param {TrackedEvent} event */
   const dispatch = (event) => {
-    if (state === "pending") return void (held.length < MOST_HELD && held.push(event));
+    if (state === "pending") return void (held[LAST_HELD] || held.push(event));
     if (state === "denied") return;
     event.consent = consent;
     if (mayKeep()) {
@@ -138,11 +138,8 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
       if (id || userId) who.user_id = `${id || userId}`;
       return (id || rest[0]) && say("identify", "traits", [traits, rest[1]]);
     },
-    group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) => {
-      if (!id || isObject(id)) return false;
-      who.account_id = `${id}`;
-      return say("group", "account_traits", rest);
-    },
+    group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) => 
+      id && !isObject(id) && ((who.account_id = `${id}`), say("group", "account_traits", rest)),
     alias: (/** @type {any} */ id, /** @type {any} */ previous) =>
       id && previous && record("alias", {}, { user_id: `${id}`, identifiers: { user_id: [`${previous}`] } }),
     set: (/** @type {any[]} */ ...rest) => isObject(rest[0]) && say("set", "traits", rest),
@@ -154,7 +151,7 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
     consent: (/** @type {any} */ said) => {
       if (said == null) return;
       /** @type {any} */
-      const states = isObject(said) ? copy(said) : { tracking: said };
+      const states = copy(isObject(said) ? said : { tracking: said });
       const answer = readAnswer(states.tracking ?? states.analytics ?? states.analytics_storage);
       // A word of ours: to the server it says nothing.
       if (answer === "cookieless") states.tracking = undefined;

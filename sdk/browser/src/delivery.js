@@ -11,8 +11,9 @@ import { attempt, guard } from "./guard.js";
 import { listStorage, readStorage, writeStorage } from "./store.js";
 
 const LINGER_MS = 200; // events of one moment share a request
+const DOUBT_MS = 5000;
 const MOST_BYTES = 60_000; // browsers let 64 KiB outlive the page
-const MOST_WAITING = 1000;
+const LAST_WAITING = 999; // a thousand
 
 /**
  * @template T
@@ -53,7 +54,6 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
   };
 
   const send = async () => {
-    timer = 0;
     if (flying || !waiting[0]) return;
     // The event `online` goes on from here.
     if (!navigator.onLine) return save();
@@ -92,7 +92,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
   }
   plan(LINGER_MS);
 
-  // In the bubble phase: after the watchers, whose last events go with the others.
+  // A page that ends is hidden first. In the bubble phase: after the watchers, whose last events go with the others.
   addEventListener("visibilitychange", guard(() => {
     // What has not been sent leaves with the page, or stays on disk.
     const before = flying;
@@ -104,11 +104,14 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
     if (sure && navigator.onLine) waiting.splice(before, flying - before);
     flying = before;
     save();
+    // Should the page live on: what is in doubt goes once more.
+    plan(DOUBT_MS);
   }));
-  addEventListener("online", () => plan(0));
+  addEventListener("online", send);
 
   return (event) => {
-    if (waiting.length < MOST_WAITING) waiting.push(event);
-    if (!timer) plan(LINGER_MS);
+    waiting[LAST_WAITING] || waiting.push(event);
+    // Each waits for the next, but a hundred wait for no more.
+    waiting[99] || failures || plan(LINGER_MS);
   };
 };

@@ -6,7 +6,7 @@
 import { guard } from "../guard.js";
 import { listen } from "./listen.js";
 
-const TITLE_AFTER_MS = 100;
+const TITLE_AFTER_MS = 190;
 
 /**
  * Page views: when the page is first seen, when a script changes the address (single-page
