@@ -52,6 +52,9 @@ class Settings:
     events_per_call: int = setting(1_000, "Most events in one call, at most 65,536")
     json_depth: int = setting(64, "Deepest JSON nesting of a body")
     header_bytes: int = setting(32_768, "Largest request line and headers together")
+    request_seconds: int = setting(
+        120, "Longest time in which a request must have arrived, headers and body; a later one is answered 408"
+    )
 
     dedupe_window_days: int = setting(30, "How long a dedupe_key is remembered")
     log_segment_bytes: int = setting(64_000_000, "Size at which a log segment is closed")

@@ -7,55 +7,27 @@ from types import FrameType
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from trackway.app.children import start_child
 from trackway.app.front import Front
+from trackway.app.http_protocol import end_late_requests, make_http_protocol
 from trackway.settings import Settings
 
 GOODBYE_S = 5
 
-_COMPLAINT = b'{"error":{"reason":"header_bytes","field":"","message":"request line and headers are over the limit header_bytes"}}'
-TOO_MUCH_HEADER = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%s" % (len(_COMPLAINT), _COMPLAINT)
-)
-
-
-def make_http_protocol(header_bytes: int) -> type[HttpToolsProtocol]:
-    """uvicorn's HTTP protocol with a cap on request line and headers, which it does not have itself."""
-
-    class CappedProtocol(HttpToolsProtocol):
-        in_headers = True
-        seen_bytes = 0
-
-        def on_headers_complete(self) -> None:
-            self.in_headers = False
-            super().on_headers_complete()
-
-        def on_message_complete(self) -> None:
-            super().on_message_complete()
-            self.in_headers, self.seen_bytes = True, 0
-
-        def data_received(self, data: bytes) -> None:
-            if self.in_headers:
-                end = data.find(b"\r\n\r\n")
-                self.seen_bytes += len(data) if end < 0 else end
-                if self.seen_bytes > header_bytes:
-                    self.transport.write(TOO_MUCH_HEADER)
-                    self.transport.close()
-                    return
-            super().data_received(data)
-
-    return CappedProtocol
-
 
 class Server(uvicorn.Server):
-    """Ends the live streams when told to stop: uvicorn waits for open answers first."""
+    """Ends the live streams when told to stop, for which uvicorn waits first; and requests that do not arrive."""
 
-    def __init__(self, config: uvicorn.Config, front: Front) -> None:
+    def __init__(self, config: uvicorn.Config, front: Front, settings: Settings) -> None:
         super().__init__(config)
-        self._front = front
+        self._front, self._settings = front, settings
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls it ten times a second."""
+        if counter % 10 == 0:
+            end_late_requests(self.server_state.connections, asyncio.get_running_loop().time(), self._settings)
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._front.feed.close()
@@ -68,7 +40,7 @@ def run_server(data: Path, settings: Settings, listener: int, stream: str) -> No
     front = Front(data, settings, stream)
     config = uvicorn.Config(
         front,
-        http=make_http_protocol(settings.header_bytes),
+        http=make_http_protocol(settings),
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -82,6 +54,6 @@ def run_server(data: Path, settings: Settings, listener: int, stream: str) -> No
         timeout_graceful_shutdown=GOODBYE_S,
         backlog=2048,
     )
-    server = Server(config, front)
+    server = Server(config, front, settings)
     with socket.socket(fileno=listener) as shared, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[shared]))

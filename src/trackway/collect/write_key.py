@@ -1,7 +1,6 @@
 """Where a request of the native protocol has its write key."""
 
 import base64
-import binascii
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -45,6 +44,7 @@ def _read_basic(authorization: str) -> str:
         return ""
     try:
         user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
+        # No base64, characters that base64 has not, or bytes that are no UTF-8.
         return ""
     return user or password
