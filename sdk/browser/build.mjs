@@ -63,11 +63,9 @@ for (const [name, source] of Object.entries(FILES)) {
       unsafe_methods: true,
       pure_getters: true,
       keep_fargs: false,
-      booleans_as_integers: true,
       conditionals: false,
       reduce_funcs: false,
     },
-    format: { preamble: name === "stub.js" ? "" : `/* Trackway ${version} */` },
   });
   const bytes = Buffer.from(code ?? "");
   const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 8);

@@ -23,7 +23,7 @@ BUILT = ROOT / "src/trackway/collect/static"
 T = TypeVar("T")
 SCRIPTS = {file.name for file in BUILT.iterdir() if file.suffix in (".js", ".mjs")}
 # What the script keeps on disk for the next page.
-STRANDED = "Object.entries(localStorage).filter(([name]) => name.startsWith('tw_q:')).flatMap(([, text]) => JSON.parse(text)).map((event) => event.event_type)"
+STRANDED = "Object.entries(localStorage).filter(([name]) => /^tw_.*:/.test(name)).flatMap(([, text]) => JSON.parse(text)).map((event) => event.event_type)"
 # How long the script means to wait, in `delays`.
 WATCH_TIMERS = """window.delays = []; const real = setTimeout;
   window.setTimeout = (task, delay, ...rest) => { delays.push(delay); return real(task, delay, ...rest) };"""

@@ -116,7 +116,7 @@ def test_another_tab_that_opens_takes_over_while_the_first_is_still_trying(site,
 
 def test_events_of_another_key_stay_for_the_pages_of_that_key(site, receiver, page):
     page.goto(site.add("/blank", tag="<script></script>"))
-    page.evaluate("localStorage['tw_q:key-2:0.5'] = JSON.stringify([{event_type: 'stranded', dedupe_key: 'k-1'}])")
+    page.evaluate("localStorage['tw_key-2:0.5'] = JSON.stringify([{event_type: 'stranded', dedupe_key: 'k-1'}])")
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
     assert receiver.events("stranded") == []

@@ -73,9 +73,9 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
     scrub: (/** @type {string} */ url) => (hook ? attempt(() => hook(url)) : url),
   };
 
-  /** @param {TrackedEvent} event */
+  /** @param {TrackedEvent} event @returns {any} */
   const dispatch = (event) => {
-    if (state === "pending") return void (held[LAST_HELD] || held.push(event));
+    if (state === "pending") return held[LAST_HELD] || held.push(event);
     if (state === "denied") return;
     event.consent = consent;
     if (mayKeep()) {

@@ -11,8 +11,7 @@ import { attempt, guard } from "./guard.js";
 import { listStorage, readStorage, writeStorage } from "./store.js";
 
 const LINGER_MS = 200; // events of one moment share a request
-const DOUBT_MS = 5000;
-const MOST_BYTES = 60_000; // browsers let 64 KiB outlive the page
+const MOST_LONG = 21_000; // browsers let 64 KiB outlive the page; a character may be three bytes
 const LAST_WAITING = 999; // a thousand
 
 /**
@@ -25,7 +24,7 @@ const LAST_WAITING = 999; // a thousand
  * @returns {(event: T) => void} takes an event for delivery
  */
 export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => {
-  const prefix = `tw_q:${name}:`;
+  const prefix = `tw_${name}:`;
   const own = prefix + Math.random();
   /** @type {T[]} */
   const waiting = [];
@@ -41,7 +40,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
   const fill = (count = most) => {
     const events = waiting.slice(flying, flying + count);
     const body = pack(events);
-    const fits = new Blob([body]).size < MOST_BYTES;
+    const fits = body.length < MOST_LONG;
     return fits || count < 2 ? [body, fits, events.length] : fill(count >> 1);
   };
 
@@ -54,25 +53,27 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
   };
 
   const send = async () => {
-    if (flying || !waiting[0]) return;
     // The event `online` goes on from here.
-    if (!navigator.onLine) return save();
+    if (flying || !waiting[0] || !navigator.onLine) return;
     let status = 0;
     let pause;
     const [body, keepalive, count] = fill();
     flying = count;
-    sure &&= keepalive;
+    sure = sure && keepalive;
     try {
       const response = await post(endpoint, { method: "POST", body, keepalive });
       status = response.status;
       pause = /** @type {any} */ (response.headers.get("Retry-After")) * 1000;
+      // Until it is read, the request counts among the 64 KiB.
+      await response.text();
     } catch {
       // No network, blocked, or refused by CORS: the browser does not tell which.
     }
     flying = 0;
     if (/^0|^5|408|429/.test(/** @type {any} */ (status))) {
       sure = false;
-      plan((pause || Math.min(150_000, 1000 * 2 ** failures++)) * (1 + Math.random()));
+      failures++;
+      plan((pause || Math.min(150_000, 500 * 2 ** failures)) * (1 + Math.random()));
     } else {
       failures = 0;
       if (status === 413 && count > 1) most = count >> 1;
@@ -88,6 +89,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
   // What other pages have left. Two tabs may both take over the same.
   for (const left of listStorage(prefix)) {
     attempt(() => waiting.push(...JSON.parse(readStorage(left))));
+    save();
     writeStorage(left, "");
   }
   plan(LINGER_MS);
@@ -104,14 +106,16 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
     if (sure && navigator.onLine) waiting.splice(before, flying - before);
     flying = before;
     save();
-    // Should the page live on: what is in doubt goes once more.
-    plan(DOUBT_MS);
   }));
   addEventListener("online", send);
 
   return (event) => {
     waiting[LAST_WAITING] || waiting.push(event);
-    // Each waits for the next, but a hundred wait for no more.
-    waiting[99] || failures || plan(LINGER_MS);
+    // Many at once wait for no more, and are too dear to be written one by one.
+    if (waiting[20]) return;
+    // On disk at once: a page may be killed.
+    save();
+    // How far a film is needs no request of its own.
+    failures || /progress/.test(/** @type {any} */ (event).event_type) || plan(LINGER_MS);
   };
 };

@@ -26,7 +26,7 @@ from trackway.outcome import Reason, refuse
 
 # Fields beside `events` that only a page's script sends.
 OUTER = frozenset({"script", "context", "commerce"})
-MARK = b'"script"'
+MARK, EVENTS = b'"script"', b'"events"'
 OFF = ("off", "false", False)
 
 LONGEST_TEXT = 80
@@ -54,14 +54,14 @@ _AROUND = msgspec.json.Decoder(Around)
 
 def read_meaning(parsed: Parsed, submission: Submission, body: bytes) -> Parsed:
     """`parsed` as it is for all but a page's script. Refused when what stands beside the events is of a wrong type."""
-    if parsed.single or MARK not in body:
+    if parsed.single or MARK not in body or EVENTS not in body or not body.lstrip().startswith(b"{"):
         return parsed
     try:
         around = _AROUND.decode(body)
     except msgspec.ValidationError as error:
         raise refuse(Reason.WRONG_TYPE, f"beside events: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # A list, or lines: nothing stands beside the events.
+        # Lines: nothing stands beside the events.
         return parsed
     if not around.script:
         return parsed

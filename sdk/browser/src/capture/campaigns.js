@@ -20,7 +20,7 @@ export function watchCampaigns(_record, _options, page) {
     // Nobody to keep it of.
     if (!session_id) return;
     const touch = { session_id, url, referrer };
-    const { first_touch = touch, last_touch = touch } = JSON.parse(readStorage("tw_touch") || "{}");
+    const { first_touch = touch, last_touch = touch } = JSON.parse(/** @type {any} */ (readStorage("tw_touch") || 0));
     context.first_touch = first_touch;
     context.last_touch = last_touch.session_id === session_id ? last_touch : touch;
     writeStorage("tw_touch", JSON.stringify(context));
