@@ -39,10 +39,14 @@ def test_tracardi_a_coupon_without_a_profile_is_attached_later(scenario):
 
 
 def test_tracify_a_purchase_joins_by_the_hashed_address_and_brings_its_revenue(scenario):
-    scenario.browser(anonymous_id=scenario.me("laptop"), event_type="productview")
-    scenario.browser(anonymous_id=scenario.me("laptop"), email=scenario.mail("jane"), event_type="newsletter")
+    laptop = scenario.me("laptop")
+    scenario.browser(anonymous_id=laptop, event_type="productview", occurred_at=scenario.at(0))
+    scenario.browser(
+        anonymous_id=laptop, email=scenario.mail("jane"), event_type="newsletter", occurred_at=scenario.at(1)
+    )
     scenario.backend(
         event_type="purchase",
+        occurred_at=scenario.at(2),
         email_hash=calc_group(scenario.mail("jane")),
         properties={"order_id": scenario.me("o"), "amount": "100.00", "currency": "EUR"},
     )

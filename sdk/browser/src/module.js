@@ -1,13 +1,13 @@
 // The same script for bundlers: `import { init } from "@trackway/browser"`. Nothing happens before
 // `init`, so that importing it on a server is safe.
 
-/** @import { Options, Trackway } from "./types.d.ts" */
+/** @import { InitOptions, Trackway } from "./types.d.ts" */
 
 import { WATCHERS } from "./capture/watchers.js";
 import { startFromOptions } from "./core.js";
 
 /**
- * @param {Options & {key: string, endpoint: string}} options
+ * @param {InitOptions} options
  * @returns {Trackway | undefined} also the global `trackway`
  */
 export function init(options) {

@@ -86,8 +86,31 @@ export interface Trackway {
   push(call: EarlyCall): void;
 }
 
-/** Starts the script; the same object is the global `trackway`. Options: those of the tag, without `data-`. */
-export function init(options: Options & { key: string; endpoint: string }): Trackway | undefined;
+/** A kind of capture is on unless it is "off" or false. */
+export type Switch = "on" | "off" | boolean;
+
+/** What `init` takes: the options of the tag, without `data-`. */
+export interface InitOptions {
+  key: string;
+  endpoint: string;
+  consent?: ConsentState;
+  /** A function, or the name of a global one. */
+  scrub?: string | ((url: string) => string);
+  /** Names of the site's domains, separated by commas. */
+  link?: string;
+  hashes?: "on";
+  pages?: Switch;
+  leave?: Switch;
+  clicks?: Switch;
+  forms?: Switch;
+  campaigns?: Switch;
+  media?: Switch;
+  widgets?: Switch;
+  commerce?: Switch;
+}
+
+/** Starts the script; the same object is the global `trackway`. */
+export function init(options: InitOptions): Trackway | undefined;
 
 declare global {
 
