@@ -264,7 +264,7 @@ def _measure_closes(effort: Effort, subject: Subject, browser: Browser) -> Table
         "Pages that are closed",
         f"Each page records {STEPS_BEFORE_CLOSE} events and ends 0 to {CLOSED_AFTER_MS[-1]} ms later, whatever is on its way. "
         "`arrived at once` is what was stored before the visitor came back, `arrived` what was after one more page. `dropped repeats` came again and were not "
-        "stored again. Aims of the first two: 99.5 % arrived, 0 stored twice. Of a killed page what was younger than the 200 ms for which events wait for company is lost.",
+        "stored again. Aims of the first two: 99.5 % arrived, 0 stored twice. A killed page says nothing more; its events wait on disk.",
         rows,
     )
 
