@@ -58,6 +58,7 @@ def test_a_removed_source_may_not_send_and_is_not_found(server: TestServer) -> N
         ({"name": "x", "channel": "air"}, "channel must be one of"),
         ({"name": "x", "settings": {"botz": "drop"}}, "there is no source setting 'botz'"),
         ({"name": "x", "settings": {"bots": "maybe"}}, "is not a value of this setting"),
+        ({"name": "x", "settings": {"origins": "https://["}}, "is not a value of this setting"),
         ({"name": "x", "settings": {"source_id": "trackway"}}, "is Trackway's own source"),
         ({"name": "x", "settings": []}, "settings must be an object"),
         ({"name": "x", "setting": {}}, "there is no field 'setting'"),

@@ -105,7 +105,9 @@ def _is_text_of(read: Callable[[str], object], value: str) -> bool:
 
 # What `--set KEY=VALUE` may set, with the check of its value.
 SOURCE_SETTINGS: dict[str, Callable[[str], bool]] = {
-    "origins": lambda value: all(re.fullmatch(r"\*|https?://[^/\s]+", o) for o in value.split(",")),
+    "origins": lambda value: all(
+        re.fullmatch(r"\*|https?://([^/\s\[\]]+|\[[\da-f:.]+\](:\d+)?)", o) for o in value.split(",")
+    ),
     "bots": lambda value: value in ("mark", "drop"),
     "environment": lambda value: value in ("live", "test"),
     "reissue_cookie": _is_switch,
