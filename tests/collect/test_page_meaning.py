@@ -101,6 +101,7 @@ def test_what_stands_beside_the_events_is_every_events(say) -> None:
         ("/stories/success", None),
         ("/login?next=/checkout", None),
         ("/recordings/1", None),
+        ("/session/new?order_id=7&state=success", "payment_success"),
     ],
 )
 def test_a_page_on_which_one_pays_is_guessed(say, address, guess) -> None:

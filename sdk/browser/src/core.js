@@ -138,7 +138,7 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
       if (id || userId) who.user_id = `${id || userId}`;
       return (id || rest[0]) && say("identify", "traits", [traits, rest[1]]);
     },
-    group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) => 
+    group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) =>
       id && !isObject(id) && ((who.account_id = `${id}`), say("group", "account_traits", rest)),
     alias: (/** @type {any} */ id, /** @type {any} */ previous) =>
       id && previous && record("alias", {}, { user_id: `${id}`, identifiers: { user_id: [`${previous}`] } }),

@@ -2,9 +2,9 @@
 // the page and, by localStorage, into the next one.
 //
 // The body is text/plain with the key inside, so that no browser asks for permission first (no CORS
-// preflight). An event leaves the queue when the collector has answered. What is in doubt when the
-// page goes (no answer yet on this page, a failure, a request too large to outlive it) is written to
-// the disk besides, and the next page takes it over. So an event may arrive twice: its dedupe key
+// preflight). An event is on disk from the moment it happens and leaves the queue when the collector has answered.
+// What is in doubt when the page goes (no answer yet on this page, a failure, a request too large to
+// outlive it) stays there, and the next page takes it over. So an event may arrive twice: its dedupe key
 // makes it count once.
 
 import { attempt, guard } from "./guard.js";

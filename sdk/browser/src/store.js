@@ -1,6 +1,6 @@
 // What the script keeps in the browser: localStorage under names that begin with "tw_" (with "tw." the visitor's own answers), and one cookie.
 //
-// Nothing is written before `allowStorage(true)`; removing is always possible. A browser that denies
+// Nothing is written where the state of consent forbids it; removing is always possible. A browser that denies
 // either, as in a sandboxed frame, reads as empty.
 
 import { mayKeep } from "./consent.js";

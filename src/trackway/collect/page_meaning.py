@@ -12,7 +12,7 @@ So the script stays small, and a better reading can be had for what is in the lo
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -35,7 +35,8 @@ CLICKS = ("click", "cta_clicked")
 PDF = re.compile(r"\.pdf$", re.IGNORECASE)
 FILE = re.compile(r"\.(docx?|xlsx?|pptx?|csv|zip|dmg|exe|mp[34])$", re.IGNORECASE)
 
-ORDER = re.compile(r"(?:order|session)[\w-]*[=/]([\w-]*\d[\w-]*)", re.IGNORECASE)
+# Bounded: an address of a thousand times "order" must not take time with the square of its length.
+ORDER = re.compile(r"(?:order|session)[\w-]{0,40}[=/]([\w-]{1,100})", re.IGNORECASE)
 THANKS = re.compile(r"thank-?you|order-?(confirm|receiv)", re.IGNORECASE)
 PAYS = re.compile(r"/(checkout|payment|billing|cart)(/|$)", re.IGNORECASE)
 LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
@@ -98,8 +99,10 @@ def _read_click(event: Event) -> Event:
         # A drawing's link has an object for an address.
         if name in properties and (not isinstance(properties[name], str) or not properties[name]):
             del properties[name]
-    host, path = _split(properties.get("href", ""))
-    if host and host != _split(event.url)[0]:
+    link = _split(properties.get("href", ""))
+    # `mailto:` and the like lead to no host and no file.
+    path = link.path if link.netloc else ""
+    if link.netloc and link.netloc.lower() != _split(event.url).netloc.lower():
         properties["outbound"] = True
     event_type = event.event_type
     if event_type == "click" and PDF.search(path):
@@ -124,26 +127,22 @@ def _read_form(event: Event) -> Event:
     return replace(event, properties=properties)
 
 
-def _split(url: str) -> tuple[str, str]:
-    """Host with port, and path; both "" for what has no host: `mailto:`, no address at all."""
+def _split(url: str) -> SplitResult:
+    """What is no address has no parts."""
     try:
-        parts = urlsplit(url)
+        return urlsplit(url)
     except ValueError:
-        return "", ""
-    return (parts.netloc.lower(), parts.path) if parts.scheme in ("http", "https") else ("", "")
+        return urlsplit("")
 
 
 def _guess(view: Event) -> Event | None:
     """`payment_success` once per session and order, `payment_page_view` once per session; None for any other page."""
     if view.event_type != "page_view":
         return None
-    try:
-        parts = urlsplit(view.url)
-    except ValueError:
-        return None
+    parts = _split(view.url)
     address = f"{parts.path}?{parts.query}"
-    found = ORDER.search(address)
-    order = found[1] if found else ""
+    # The number of an order has a digit.
+    order = next((found for found in ORDER.findall(address) if re.search(r"\d", found)), "")
     if THANKS.search(address) or (order and "success" in address.lower()):
         event_type = "payment_success"
     elif PAYS.search(parts.path):
