@@ -22,13 +22,13 @@ const IDLE_S = 30 * 60;
 
 /** @param {string} id "" removes it; a session goes on until nothing was recorded for 30 minutes */
 function keepSession(id) {
-  const secure = location.protocol === "https:" ? "; Secure" : "";
+  const secure = location.protocol === "https:" ? ";Secure" : "";
   attempt(() => {
-    document.cookie = `${SESSION}=${id}; Max-Age=${id ? IDLE_S : 0}; Path=/; SameSite=Lax${secure}`;
+    document.cookie = `${SESSION}=${id};Max-Age=${id ? IDLE_S : 0};Path=/;SameSite=Lax${secure}`;
   });
 }
 
-const readSession = () => attempt(() => ("; " + document.cookie).split(`; ${SESSION}=`)[1]?.split(";")[0]) || "";
+const readSession = () => attempt(() => ("; " + document.cookie).split(`; ${SESSION}=`)[1]?.split(";")[0]);
 
 /** @param {() => void} task */
 function whenReady(task) {
@@ -49,7 +49,7 @@ function addElements(items) {
 
 guard(() => {
   const { url, source, profile, context: wanted = {}, auto = {}, settings = {} } = options.tracker;
-  if (window.tracardi) return warn("the tracker is on this page already");
+  if (window.tracardi) return warn("loaded twice");
   if (settings.respectDoNotTrack && navigator.doNotTrack === "1") return;
 
   if (!mayKeep()) {
@@ -62,6 +62,8 @@ guard(() => {
   const waiting = new Map();
   let answered = false;
 
+  /** @type {TracardiEvent[]} of the request that goes next */
+  let packed;
   /** @type {(event: TracardiEvent) => void} */
   const deliver = openDelivery(
     url.api + "/track",
@@ -71,6 +73,7 @@ guard(() => {
       // A payload is of one session: those of another go with the next request.
       const others = events.findIndex((event) => event.session !== session);
       if (others > 0) events.splice(others);
+      packed = events;
       const known = readStorage(PROFILE);
       const from = wanted.tracardiPass !== false && here.get("__tr_src");
       return JSON.stringify({
@@ -85,8 +88,8 @@ guard(() => {
     },
     100,
     async (address, request) => {
+      const events = packed;
       const response = await fetch(address, request);
-      const { events } = JSON.parse(/** @type {any} */ (request).body);
       const { status } = response;
       if (status < 500 && status !== 429) response.json().then((data) => hear({ status, data }, events)).catch(String);
       return response;
@@ -157,7 +160,7 @@ guard(() => {
   const track = (type, properties, more) =>
     new Promise((resolve) =>
       guard(() => {
-        if (typeof type !== "string" || !type) return warn("track() needs the type of the event as a text");
+        if (typeof type !== "string" || !type) return warn("track() needs a type");
         if (denied) return;
         const { context, fire: _, asBeacon: __, async: ___, ...rest } = more || {};
         const now = Date.now();
