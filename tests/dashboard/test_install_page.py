@@ -323,19 +323,17 @@ def read_trouble(member: Visitor, source: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("reason", "event", "place"),
-    [
-        ("source_disabled", {"event_type": "x"}, "/app/sources/{source}#end"),
-        ("missing_field", {"kind": "x"}, "/app/diagnostics"),
-    ],
+    ("reason", "status", "place"),
+    [("source_disabled", 403, "/app/sources/{source}#end"), ("missing_field", 422, "/app/diagnostics")],
 )
 def test_why_something_was_refused_is_said_with_where_to_mend_it(
-    member: Visitor, server: TestServer, web: dict[str, Any], reason: str, event: dict[str, str], place: str
+    member: Visitor, server: TestServer, web: dict[str, Any], reason: str, status: int, place: str
 ) -> None:
+    """What is sent is refused by a source that is on, too: an event stored before the switch arrives would end the page's wait."""
     if reason == "source_disabled":
         server.run_cli("sources", "switch", web["id"], "off")
     deadline = time.monotonic() + 20
-    while server.post("/v1/events", event, key_of(web)).status == 200:
+    while server.post("/v1/events", {"kind": "x"}, key_of(web)).status != status:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     server.wait_until_settled()
