@@ -7,7 +7,7 @@ export const warn = (message) => console.warn("trackway:", message);
  * @template T
  * @param {() => T} task what a browser may deny
  * @param {(error: unknown) => void} [failed]
- * @returns {T | ""} "" when it does
+ * @returns {NonNullable<T> | ""} "" when it does
  */
 export const attempt = (task, failed) => {
   try {
@@ -22,7 +22,7 @@ export const attempt = (task, failed) => {
  * @template {unknown[]} A
  * @template T
  * @param {(...args: A) => T} task
- * @returns {(...args: A) => T | ""} the same, but it cannot fail
+ * @returns {(...args: A) => NonNullable<T> | ""} the same, but it cannot fail
  */
 export const guard =
   (task) =>

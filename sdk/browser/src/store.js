@@ -25,7 +25,7 @@ export const listStorage = (prefix) =>
   attempt(() => Object.keys(localStorage).filter((name) => name.startsWith(prefix)));
 
 /** @returns {string} the anonymous id, "" for none */
-export const readCookie = () => attempt(() => /** @type {any} */ (/\btw_aid=([\w-]+)/.exec(document.cookie))[1]);
+export const readCookie = () => attempt(() => /\btw_aid=([\w-]+)/.exec(document.cookie)?.[1]);
 
 /**
  * Puts it on the widest domain that takes it: `example.co.uk` on `www.shop.example.co.uk`. Only trying
