@@ -32,12 +32,12 @@ check: setup
 test: setup
 	bash scripts/browser.sh
 	$(MAKE) check
-	.venv/bin/pytest -m "not faults and not slow" $(SIDE_BY_SIDE)
+	TMPDIR=$$(bash scripts/temp-folder.sh) .venv/bin/pytest -m "not faults and not slow" $(SIDE_BY_SIDE)
 
 test-all: setup
 	bash scripts/browser.sh
 	$(MAKE) check
-	.venv/bin/pytest -m "not faults" $(SIDE_BY_SIDE)
+	TMPDIR=$$(bash scripts/temp-folder.sh) .venv/bin/pytest -m "not faults" $(SIDE_BY_SIDE)
 
 test-faults: setup
 	.venv/bin/pytest -m faults
