@@ -220,6 +220,27 @@ def test_a_full_disk_is_told_to_the_senders_and_everything_goes_on_when_there_is
         )
 
 
+def test_who_dies_while_the_disk_is_full_runs_again_when_there_is_room(
+    small_disk: Path, ledger_folder: Path, audit: Audit, until: Until
+) -> None:
+    """Nothing can be written about it meanwhile, and that must not end whoever starts them again."""
+    with start_server(small_disk / "data", disk_reserve_bytes=RESERVE_BYTES) as server:
+        source = server.add_source("mourned")
+        with Load(server.url, source["credentials"]["write_key"], ledger_folder, name="mourned", seed=55) as load:
+            load.wait_for_acked(100)
+            fill(small_disk, 0)
+            until(lambda: load.statuses[507] > 0, "senders are told 507")
+            killed = {server.kill_child(name) for name in ("pipeline", "engine", "server-0")}
+            until(lambda: not killed & set(list_children(server.process.pid)), "their ends were noticed")
+            time.sleep(2)
+            assert server.process.poll() is None
+            (small_disk / "ballast").unlink()
+            load.wait_for_acked(100)
+        audit(server, source["id"], load.stop(), "killed while the disk was full", kills=3)
+        states = json.loads((server.data / "run" / "children.json").read_bytes())
+        assert all(state["alive"] and state["restarts"] for state in states), states
+
+
 @contextlib.contextmanager
 def failing_calls(pid: int, rule: str, tmp_path: Path, until: Until) -> Iterator[None]:
     """strace makes calls of a running process fail by `rule` as long as the block runs."""

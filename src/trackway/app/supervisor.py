@@ -98,11 +98,10 @@ class Supervisor:
             self.children.append(Child(f"server-{number}", command, (self.lock, listener)))
 
     def _watch(self, running: RunningServer, ready: Callable[[RunningServer], None]) -> None:
-        told = False
+        told, news = False, False
         while not self.stopping:
             changed = [self._tend(child) for child in self.children]
-            if any(changed):
-                self._report()
+            news = (any(changed) or news) and not self._report(again=news)
             if not told and (self.folder.run / "ready").exists():
                 told = True
                 ready(running)
@@ -129,9 +128,16 @@ class Supervisor:
         child.started_at = now
         return True
 
-    def _report(self) -> None:
+    def _report(self, again: bool) -> bool:
+        """Write down how the children are. A full disk, on which that fails, must not end who starts them again."""
         states = [ChildState(c.name, c.alive, c.process.pid if c.process else 0, c.restarts) for c in self.children]
-        write_private(self.folder.run / "children.json", msgspec.json.encode(states))
+        try:
+            write_private(self.folder.run / "children.json", msgspec.json.encode(states))
+        except OSError as error:
+            if not again:
+                LOG.warning("how the processes are cannot be written down, it is tried again: %s", error)
+            return False
+        return True
 
     def _end_all(self) -> None:
         """Front to back: what arrived is answered, then processed, then the store closes."""
