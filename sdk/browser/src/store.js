@@ -29,16 +29,18 @@ export const readCookie = () => attempt(() => /\btw_aid=([\w-]+)/.exec(document.
 
 /**
  * Puts it on the widest domain that takes it: `example.co.uk` on `www.shop.example.co.uk`. Only trying
- * tells which that is, since a browser's list of public suffixes cannot be asked.
+ * tells which that is, since a browser's list of public suffixes cannot be asked. Last comes the host
+ * without a domain: Safari has none on `localhost`.
  *
  * @param {string} id "" removes it
  */
 export const writeCookie = (id) => {
   attempt(() => {
     const labels = location.hostname.split(".");
-    for (let first = labels.length; (mayKeep() || !id) && first-- && readCookie() !== id; ) {
+    // The number of the first label; -1, which leaves none, is the last that is tried.
+    for (let first = labels.length; (mayKeep() || !id) && ~first-- && readCookie() !== id; ) {
       document.cookie =
-        `tw_aid=${id};Max-Age=${id ? COOKIE_SECONDS : 0};Path=/;SameSite=Lax;Domain=${labels.slice(first).join(".")}` +
+        `tw_aid=${id};Max-Age=${id ? COOKIE_SECONDS : 0};Path=/;SameSite=Lax;Domain=${labels.slice(first >>> 0).join(".")}` +
         // "https:", of all schemes that have cookies.
         (location.protocol > "http:" ? ";Secure" : "");
     }

@@ -22,9 +22,9 @@ const IDLE_S = 30 * 60;
 
 /** @param {string} id "" removes it; a session goes on until nothing was recorded for 30 minutes */
 function keepSession(id) {
-  const secure = location.protocol === "https:" ? ";Secure" : "";
   attempt(() => {
-    document.cookie = `${SESSION}=${id};Max-Age=${id ? IDLE_S : 0};Path=/;SameSite=Lax${secure}`;
+    document.cookie =
+      `${SESSION}=${id};Max-Age=${id ? IDLE_S : 0};Path=/;SameSite=Lax` + (location.protocol > "http:" ? ";Secure" : "");
   });
 }
 
