@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.sdk.conftest import STRANDED, LiveSite, Receiver, Site, wait_until
+from tests.sdk.test_dropins import make_dropin
 
 from trackway.testing.other_browsers import OtherBrowser, OtherBrowserMissing, launch_firefox, launch_webkit
+from trackway.testing.server import TestServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -130,6 +132,24 @@ def test_what_a_page_could_not_send_leaves_with_the_next_page(
     assert receiver.wait_for("stranded")[0]["url"] == f"{site.url}/first"
     wait_until(lambda: browser.run(f"return {STRANDED}"), lambda left: not left, lambda: "events left on disk")
     assert receiver.preflights == 0
+
+
+@pytest.mark.parametrize("name", ["clarm", "tracardi", "orbee"])
+def test_a_drop_in_records_on_every_page_once_and_as_one_visitor(
+    browser_of_theirs: OtherBrowser, server: TestServer, site: Site, name: str
+) -> None:
+    browser, dropin = browser_of_theirs, make_dropin(name, server, site)
+    asks_nothing = (
+        "<script>Intl.DateTimeFormat.prototype.resolvedOptions = () => ({timeZone: 'America/New_York'})</script>"
+    )
+    for path in ("/one", "/two"):
+        browser.goto(dropin.add(path, head=asks_nothing))
+        wait_until(lambda: browser.run(f"return {dropin.ready}"), bool, lambda: "no drop-in")
+        browser.run(dropin.call(f"seen{path[1:]}"))
+    names = [dropin.type_of("seenone"), dropin.type_of("seentwo")]
+    events = wait_until(lambda: dropin.stored(*names), lambda found: len(found) >= 2, dropin.stored)
+    assert [event["event_type"] for event in events] == names
+    assert len({event["profile_id"] for event in events}) == 1
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
