@@ -1,10 +1,14 @@
-"""Personal data where it should not be: what was found in properties, and what is masked or dropped."""
+"""Personal data where it should not be: what was found in properties, and what is masked or dropped.
+
+Names of properties and of event types come from senders and have no end, so of each source a bounded number of places is
+kept; what is found in others is counted as found elsewhere.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from trackway.clock import format_time
 from trackway.control.database import State, add_up, bump_version
@@ -13,9 +17,18 @@ from trackway.control.privacy_tables import PII_FINDINGS, PII_RULES
 MASK, DROP, KEEP = "mask", "drop", "keep"
 LONGEST_PATH = 200
 MOST_LISTED = 500
+# Kept of one event type of a source, and of one source.
+MOST_PATHS = 200
+MOST_OF_A_SOURCE = 2000
+# In the place of a path, and of an event type, that is not kept.
+ELSEWHERE = "elsewhere"
 # Of the parts of an event, only these are looked at and can be hidden.
 ROOTS = ("properties.", "url.query.")
 TITLE = "title"
+
+
+# Workspace, source, event type, path and kind.
+_Key = tuple[str, str, str, str, str]
 
 
 class Finding(Struct, frozen=True):
@@ -31,7 +44,7 @@ class Finding(Struct, frozen=True):
 
 
 def note_findings(connection: Connection, findings: Iterable[Finding]) -> None:
-    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    rows: dict[_Key, dict[str, Any]] = {}
     for each in findings:
         key = (each.workspace, each.source, each.event_type, each.path, each.kind)
         row = rows.setdefault(
@@ -50,7 +63,55 @@ def note_findings(connection: Connection, findings: Iterable[Finding]) -> None:
         )
         row["seen"] += 1
         row["last_at"] = max(row["last_at"], each.at)
-    add_up(connection, PII_FINDINGS, list(rows.values()), counted=("seen",), latest=("last_at", "example"))
+    kept: dict[_Key, dict[str, Any]] = {}
+    places = _Places(connection, rows)
+    for key, row in rows.items():
+        workspace, source, *_ = key
+        event_type, path, _ = place = places.find(*key)
+        folded = {**row, "event_type": event_type, "path": path}
+        before = kept.setdefault((workspace, source, *place), folded)
+        if before is not folded:
+            before["seen"] += row["seen"]
+            before["first_at"] = min(before["first_at"], row["first_at"])
+            before["last_at"] = max(before["last_at"], row["last_at"])
+    add_up(connection, PII_FINDINGS, list(kept.values()), counted=("seen",), latest=("last_at", "example"))
+
+
+class _Places:
+    """What is kept already of the sources and event types of `keys`, and where a finding is counted."""
+
+    def __init__(self, connection: Connection, keys: Iterable[_Key]) -> None:
+        t = PII_FINDINGS.c
+        types: dict[tuple[str, str], set[str]] = {}
+        for workspace, source, event_type, *_ in keys:
+            types.setdefault((workspace, source), set()).add(event_type)
+        self._of_source: dict[tuple[str, str], int] = {}
+        self._of_type: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
+        for (workspace, source), named in types.items():
+            ours = (t.workspace == workspace, t.source == source)
+            self._of_source[workspace, source] = connection.execute(
+                select(func.count()).select_from(PII_FINDINGS).where(*ours)
+            ).scalar_one()
+            for event_type in named:
+                self._of_type[workspace, source, event_type] = set()
+            for row in connection.execute(
+                select(t.event_type, t.path, t.kind).where(*ours, t.event_type.in_(sorted(named)))
+            ):
+                self._of_type[workspace, source, row.event_type].add((row.path, row.kind))
+
+    def find(self, workspace: str, source: str, event_type: str, path: str, kind: str) -> tuple[str, str, str]:
+        """Event type, path and kind under which it is counted."""
+        known = self._of_type[workspace, source, event_type]
+        if (path, kind) in known:
+            return event_type, path, kind
+        if self._of_source[workspace, source] >= MOST_OF_A_SOURCE:
+            return ELSEWHERE, ELSEWHERE, kind
+        if len(known) >= MOST_PATHS:
+            path = ELSEWHERE
+        if (path, kind) not in known:
+            known.add((path, kind))
+            self._of_source[workspace, source] += 1
+        return event_type, path, kind
 
 
 def list_findings(state: State, workspace: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from msgspec.structs import replace
 
 from trackway.control.personal_values import find_personal
-from trackway.control.pii import DROP, LONGEST_PATH, ROOTS, TITLE, Finding, split_rules
+from trackway.control.pii import DROP, ELSEWHERE, LONGEST_PATH, ROOTS, TITLE, Finding, split_rules
 from trackway.control.sources import OWN_SOURCES
 from trackway.event import Event, Row
 from trackway.pipeline.desk import Desk
@@ -95,9 +95,9 @@ def _look_at(event: Event) -> Iterator[Finding]:
             continue
         seen.add((path, found[0]))
         kind, example = found
-        yield Finding(
-            event.workspace, event.source, event.event_type, path[:LONGEST_PATH], kind, event.received_at, example
-        )
+        # A name that a sender made up may be a mail address itself, and what is told here outlives an erasure.
+        told = ELSEWHERE if find_personal(path) else path[:LONGEST_PATH]
+        yield Finding(event.workspace, event.source, event.event_type, told, kind, event.received_at, example)
 
 
 def _list_texts(event: Event) -> Iterator[tuple[str, str]]:
