@@ -386,6 +386,14 @@ def test_nothing_that_a_page_does_makes_the_script_throw_into_it(site, receiver,
     page.wait_for_timeout(300)  # the fixture fails the test when an error reached the page
 
 
+def test_a_global_of_another_shape_gives_way_to_the_script(site, receiver, page):
+    page.add_init_script("window.trackway = 'mine'")
+    page.goto(site.add("/"))
+    receiver.wait_for("page_view", page=page)
+    page.evaluate("trackway.track('x')")
+    assert len(receiver.wait_for("x", page=page)) == 1
+
+
 WRONG_CALLS = {
     "no event type": "trackway.track()",
     "circular properties": "const a = {}; a.a = a; trackway.track('x', a)",

@@ -84,6 +84,17 @@ def test_a_click_that_the_page_stops_is_recorded_and_its_text_cut_at_80_characte
     assert text.startswith("A very long label")
 
 
+def test_the_text_of_a_click_is_what_is_visible_or_else_its_label(site, receiver, page):
+    body = """<button id="a"><span hidden>Price 42</span><span style="display: none">Cost 21</span>Buy</button>
+      <button id="b" aria-label="Close"><svg width="9" height="9"></svg></button>"""
+    page.goto(site.add("/", body))
+    receiver.wait_for("page_view", page=page)
+    page.click("#a")
+    page.click("#b")
+    clicks = receiver.wait_for("click", 2, page=page)
+    assert [click["properties"]["text"] for click in clicks] == ["Buy", "Close"]
+
+
 def test_a_link_in_a_drawing_is_a_click_too(open_visit, page):
     visit = open_visit("clicks")
     visit.go()

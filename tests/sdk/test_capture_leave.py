@@ -47,6 +47,16 @@ def test_several_looks_at_a_page_add_up_and_nothing_is_told_twice(open_visit, pa
     assert visit.events("page_leave") == [first, second]
 
 
+def test_a_page_that_loses_the_focus_once_it_is_hidden_was_left_once(open_visit, page):
+    visit = open_visit("leave")
+    visit.go()
+    page.wait_for_timeout(100)
+    page.evaluate("showTab(false); focusWindow(false)")
+    visit.wait_for("page_leave")
+    visit.finish()
+    assert len(visit.events("page_leave")) == 1
+
+
 def test_a_real_leave_is_told_once_with_the_page_that_was_left(open_visit, page):
     visit = open_visit("leave")
     visit.go()

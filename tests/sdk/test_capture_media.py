@@ -80,6 +80,20 @@ def test_played_again_after_its_end_it_counts_again(open_visit, page):
     assert len(visit.events("audio_play")) == 2
 
 
+def test_a_stream_without_an_address_is_not_recorded(open_visit, page):
+    visit = open_visit("media")
+    visit.go()
+    page.evaluate("""async () => {
+      const film = document.body.appendChild(document.createElement("video"));
+      film.muted = true;
+      const canvas = document.createElement("canvas");
+      canvas.getContext("2d").fillRect(0, 0, 9, 9);
+      film.srcObject = canvas.captureStream(10);
+      await film.play();
+    }""")
+    assert [event["event_type"] for event in visit.finish()] == ["page_view", "end"]
+
+
 def test_a_slider_moved_before_the_play_is_no_progress(open_visit, page):
     visit = open_visit("media", song=make_sound(60))
     visit.go()

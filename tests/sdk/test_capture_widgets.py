@@ -83,6 +83,18 @@ def test_a_details_element_and_one_that_a_script_puts_in_are_widgets_too(open_vi
     ]
 
 
+def test_a_widget_that_fades_away_is_closed_when_it_has(open_visit, page):
+    visit = open_visit("widgets")
+    visit.go()
+    page.evaluate("""later.innerHTML = `<style>#fades { transition: visibility 0.1s } .off { visibility: hidden }</style>
+      <div id="fades" class="off" data-track-widget="fading">Hello</div>`""")
+    page.evaluate("fades.className = ''")
+    visit.wait_for("widget_opened")
+    page.evaluate("fades.className = 'off'")
+    (closed,) = visit.wait_for("widget_closed")
+    assert closed["properties"]["widget"] == "fading"
+
+
 def test_widgets_can_be_switched_off(open_visit, page):
     visit = open_visit("widgets", "data-widgets='off'")
     visit.go()

@@ -41,6 +41,16 @@ def test_early_calls_arrive_in_order_with_the_times_at_which_they_were_made(open
     assert page.evaluate("kept === trackway && kept.version.length > 0")
 
 
+def test_what_happens_after_the_early_calls_has_its_own_time(site, receiver, page):
+    head = f"<script>{STUB}</script><script>trackway.track('early')</script>"
+    page.goto(site.add("/", "<button>Go</button>", head=head))
+    (early,) = receiver.wait_for("early", page=page)
+    before = page.evaluate("Date.now()")
+    page.click("button")
+    (click,) = receiver.wait_for("click", page=page)
+    assert early["occurred_at"] < before <= click["occurred_at"]
+
+
 def test_the_stub_of_the_pages_and_of_the_docs_is_the_one_that_is_built():
     assert STUB in (ROOT / "tests/sdk/pages/early.html").read_text()
     assert f"<script>{STUB}</script>" in (ROOT / "docs/reference/browser-sdk.md").read_text()

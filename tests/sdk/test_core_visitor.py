@@ -53,6 +53,30 @@ def test_another_campaign_begins_a_session_and_the_same_one_does_not(site, recei
     assert len({plain, first, other, click}) == 4
 
 
+CAMPAIGNS = [
+    *("utm_source=a", "utm_campaign=b", "mtm_campaign=c", "trc_mcmp_id=1"),
+    *(f"{name}=1" for name in ("gclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id")),
+]
+
+
+def test_every_kind_of_campaign_parameter_and_click_id_begins_a_session(site, receiver, page):
+    address = site.add("/")
+    for number, query in enumerate(["", *CAMPAIGNS], 1):
+        page.goto(f"{address}?page=2&{query}&sort=price")
+        receiver.wait_for("page_view", number, page=page)
+    assert len({view["session_id"] for view in receiver.events("page_view")}) == 1 + len(CAMPAIGNS)
+
+
+def test_use_keeps_a_session_going(site, receiver, page):
+    page.goto(site.add("/"))
+    receiver.wait_for("page_view", page=page)
+    sessions = set()
+    for number in range(3):
+        sessions.add(track(page, receiver, f"use_{number}")["session_id"])
+        page.evaluate(AGE, 20 * 60_000)
+    assert len(sessions) == 1
+
+
 def test_a_session_of_one_campaign_is_not_torn_by_a_tab_of_another(site, receiver, page):
     address = site.add("/")
     page.goto(address + "?utm_source=a")
@@ -113,6 +137,13 @@ def test_the_cookie_is_on_the_widest_domain_that_takes_it(open_site, page, host,
     assert cookie["expires"] - time.time() == pytest.approx(400 * 86400, abs=86400)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_cookie_is_of_all_pages_and_secure_where_the_page_is(open_site, page, scheme):
+    open_site(f"{scheme}://www.example.com/deep/page")
+    (cookie,) = page.context.cookies()
+    assert (cookie["path"], cookie["sameSite"], cookie["secure"]) == ("/", "Lax", scheme == "https")
+
+
 def test_a_visitor_is_the_same_on_every_host_of_a_domain(open_site):
     first, second = open_site("http://www.example.com/"), open_site("http://shop.example.com/")
     assert first["anonymous_id"] == second["anonymous_id"]
@@ -138,6 +169,18 @@ def test_a_link_to_a_domain_of_the_site_carries_the_visitor_over(open_site, rece
     assert landing["anonymous_id"] == shop["anonymous_id"] != before
     assert page.url == landing["url"] == "http://other.example/landing?a=1#part"
     assert "tw_link" not in repr(receiver.events())
+
+
+@pytest.mark.parametrize("button", ["left", "middle"])
+def test_a_link_carries_the_visitor_with_either_button_and_is_the_pages_own_again(open_site, page, button):
+    shop = open_site("http://shop.example/", "trackway.js", DOMAINS, LINK)
+    page.evaluate(
+        "for (const type of ['click', 'auxclick']) addEventListener(type, (event) => { event.preventDefault(); led = event.target.href })"
+    )
+    page.click("#on", button=button)
+    led = page.evaluate("led")
+    assert led.startswith(f"http://other.example/landing?a=1#parttw_link={shop['anonymous_id']}.")
+    page.wait_for_function("document.querySelector('#on').href === 'http://other.example/landing?a=1#part'")
 
 
 def test_a_link_to_another_site_carries_nothing(open_site, page):

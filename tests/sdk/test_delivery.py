@@ -42,6 +42,48 @@ def test_a_request_that_failed_is_sent_again_after_one_to_two_seconds(site, rece
     wait_until_stranded(page)
 
 
+@pytest.mark.parametrize("chance", [0, 0.25, 0.75])
+def test_chance_spreads_the_pages_that_try_again(site, receiver, page, chance):
+    receiver.statuses = [503]
+    page.add_init_script(f"Math.random = () => {chance}")
+    page.add_init_script(WATCH_TIMERS)
+    page.goto(site.add("/"))
+    page.wait_for_function("delay => delays.includes(delay)", arg=1000 * (1 + chance))
+    receiver.wait_for("page_view", page=page)
+
+
+# What the script would wait, in `delays`; it waits a moment.
+HURRY = """window.delays = []; Math.random = () => 0; const real = setTimeout;
+  window.setTimeout = (task, delay, ...rest) => { delays.push(delay); return real(task, Math.min(delay, 20), ...rest) };"""
+PAUSES = "delays.filter((delay) => delay >= 1000)"
+
+
+def test_it_waits_twice_as_long_after_each_failure_up_to_a_bound_and_begins_anew_after_a_success(site, receiver, page):
+    receiver.statuses = [503] * 11
+    page.add_init_script(HURRY)
+    page.goto(site.add("/"))
+    receiver.wait_for("page_view", page=page)
+    # Chance makes it twice as long at most: five minutes.
+    assert page.evaluate(PAUSES) == [1000 * 2**n for n in range(8)] + [150_000] * 3
+    receiver.statuses = [503]
+    page.evaluate("delays.length = 0; trackway.track('later')")
+    receiver.wait_for("later", page=page)
+    assert page.evaluate(PAUSES) == [1000]
+
+
+def test_at_most_a_thousand_events_wait_and_the_first_ones_are_kept(site, receiver, page):
+    page.goto(site.add("/"))
+    receiver.wait_for("page_view", page=page)
+    page.wait_for_function(f"({STRANDED}).length === 0")
+    page.context.set_offline(True)
+    page.evaluate("for (let i = 0; i < 1200; i++) trackway.track('many', {i})")
+    page.context.set_offline(False)
+    receiver.wait_for("many", 1000, page=page)
+    page.evaluate("trackway.track('end')")
+    receiver.wait_for("end", page=page)
+    assert [event["properties"]["i"] for event in receiver.events("many")] == list(range(1000))
+
+
 def test_retry_after_is_honoured(site, receiver, page):
     receiver.statuses, receiver.retry_after = [503], "4"
     page.add_init_script(WATCH_TIMERS)
@@ -82,6 +124,20 @@ def test_nothing_is_tried_without_a_network_and_all_is_sent_when_it_is_back(site
     page.evaluate("trackway.track('in_the_tunnel')")
     page.wait_for_function(f"({STRANDED}).includes('in_the_tunnel')")
     assert page.evaluate("[tries, navigator.onLine]") == [0, False]
+    page.context.set_offline(False)
+    assert len(receiver.wait_for("in_the_tunnel", page=page)) == 1
+
+
+def test_what_a_page_says_that_is_hidden_without_a_network_waits_for_it(site, receiver, page):
+    page.goto(site.add("/"))
+    receiver.wait_for("page_view", page=page)
+    wait_until_stranded(page)
+    page.context.set_offline(True)
+    # A browser takes a beacon that it cannot send.
+    page.evaluate(
+        "trackway.track('in_the_tunnel'); document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
+    )
+    assert page.evaluate(STRANDED) == ["in_the_tunnel"]
     page.context.set_offline(False)
     assert len(receiver.wait_for("in_the_tunnel", page=page)) == 1
 
