@@ -7,6 +7,7 @@ from trackway.clock import now_ms
 from trackway.collect.body import unpack_body
 from trackway.collect.limits import read_limits
 from trackway.control.database import State
+from trackway.control.privacy_requests import is_anything_open
 from trackway.control.sources import list_sources
 from trackway.event import Event, Source, Submission
 from trackway.eventlog.interface import EventLogReader
@@ -74,8 +75,12 @@ def make_errands(
     replaced = ReplacedRows(state, store, now_ms)
 
     def run(people: People, stamp: int) -> None:
-        erasures.run(people, stamp)
-        retention.run()
-        replaced.run()
+        # Asked ten times a second, nearly always for nothing.
+        if is_anything_open(state):
+            erasures.run(people, stamp)
+            retention.run()
+            replaced.run()
+        elif retention.is_due():
+            retention.run()
 
     return run

@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from trackway.clock import format_time
 from trackway.control.database import State
-from trackway.control.privacy_tables import PRIVACY_REQUESTS
+from trackway.control.privacy_tables import ERASED_RECORDS, PRIVACY_REQUESTS
+from trackway.control.replaced import REPLACED_ROWS
 
 # `expire` is retention's own; nobody asks for it.
 Kind = Literal["erase", "anonymise", "export", "expire"]
@@ -168,6 +169,14 @@ def is_removing(connection: Connection) -> bool:
     t = PRIVACY_REQUESTS.c
     query = select(t.id).where(t.state == RUNNING, t.step.in_(REMOVING_STEPS), t.kind.in_(("erase", EXPIRE)))
     return connection.execute(query.limit(1)).first() is not None
+
+
+def is_anything_open(state: State) -> bool:
+    """Is there a request to work on, a run of retention, a row or a record to remove? One question for all of them."""
+    begun = select(PRIVACY_REQUESTS.c.id).where(PRIVACY_REQUESTS.c.state.in_((RUNNING, WAITING)))
+    query = select(or_(*(found.exists() for found in (begun, select(REPLACED_ROWS), select(ERASED_RECORDS)))))
+    with state.read() as connection:
+        return bool(connection.execute(query).scalar())
 
 
 def update_request(connection: Connection, request_id: str, **values: Any) -> None:

@@ -62,9 +62,13 @@ class Retention:
                 with self._state.write() as connection:
                     update_request(connection, open_run.id, state=FAILED, finished_at=self._clock())
             return
-        if time.monotonic() - self._looked_at > LOOK_EVERY_S:
+        if self.is_due():
             self._looked_at = time.monotonic()
             self._begin()
+
+    def is_due(self) -> bool:
+        """Is it time to look for what has expired?"""
+        return time.monotonic() - self._looked_at > LOOK_EVERY_S
 
     def _begin(self) -> None:
         """A run for the first workspace that is due: a day after its last one, or when its rules changed since."""
