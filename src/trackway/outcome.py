@@ -33,6 +33,7 @@ class Reason(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     DECOMPRESSED_TOO_LARGE = "decompressed_too_large"
     TOO_MANY_EVENTS = "too_many_events"
+    TOO_MANY_VALUES = "too_many_values"
     UNDECODABLE_BODY = "undecodable_body"
     MISSING_KEY = "missing_key"
     UNKNOWN_KEY = "unknown_key"
@@ -96,6 +97,9 @@ REASONS: dict[Reason, ReasonMeaning] = {
     ),
     Reason.TOO_MANY_EVENTS: ReasonMeaning(
         _REJECTED, 413, "One call holds more events than the limit `events_per_call`"
+    ),
+    Reason.TOO_MANY_VALUES: ReasonMeaning(
+        _REJECTED, 413, "One call holds more JSON values than the limit `values_per_call`"
     ),
     Reason.UNDECODABLE_BODY: ReasonMeaning(
         _REJECTED, 415, "The Content-Encoding is unknown or the body does not unpack"

@@ -50,6 +50,9 @@ class Settings:
     decompressed_bytes: int = setting(20_000_000, "Largest request body after unpacking")
     event_bytes: int = setting(1_000_000, "Largest single event as JSON")
     events_per_call: int = setting(1_000, "Most events in one call, at most 65,536")
+    values_per_call: int = setting(
+        500_000, "Most JSON values in one call: fields of objects, items of lists, and the objects and lists themselves"
+    )
     json_depth: int = setting(64, "Deepest JSON nesting of a body")
     header_bytes: int = setting(32_768, "Largest request line and headers together")
     request_seconds: int = setting(

@@ -19,7 +19,7 @@ from trackway.collect.cors import allows_origin, answer_preflight, echo_origin
 from trackway.collect.credentials import KeyRing
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.http import Scope, Send, refusal_headers, send_reply
-from trackway.collect.limits import LONGEST_ID, Limits
+from trackway.collect.limits import ANYTHING, LONGEST_ID, Limits
 from trackway.collect.protocol import Reply, Request, json_reply
 from trackway.collect.protocols.native import NATIVE
 from trackway.collect.protocols.pact import PACT
@@ -98,7 +98,9 @@ class ConsentRoutes:
 
     async def _read(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Request:
         packed = await read_body(receive, headers.get("content-length"), self._limits)
-        body = unpack_body(packed, headers.get("content-encoding", ""), self._limits)
+        body, most = unpack_body(packed, headers.get("content-encoding", ""), self._limits), self._limits.event_bytes
+        if len(body) > most:
+            raise refuse(Reason.EVENT_TOO_LARGE, f"the body is larger than {most} bytes (limit event_bytes)")
         query = scope["query_string"].decode("latin-1")
         return Request(method="POST", path=scope["path"], query=query, headers=headers, body=body)
 
@@ -223,7 +225,7 @@ def read_question(body: bytes) -> dict[str, str]:
 
 def read_json_object(body: bytes) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(body)
+        found = ANYTHING.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise refuse(Reason.INVALID_JSON, f"the body is not JSON: {str(error)[:200]}") from None
     if not isinstance(found, dict):

@@ -11,8 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from trackway.clock import decide_time, parse_time
-from trackway.collect.bulk import check_bulk, is_bulky
-from trackway.collect.limits import LONGEST_ID, LONGEST_USER_AGENT, Limits, clean_object
+from trackway.collect.limits import ANYTHING, LONGEST_ID, LONGEST_USER_AGENT, Limits, clean_object
 from trackway.collect.protocol import Parsed
 from trackway.event import Event, Source, Submission
 from trackway.ids import make_event_id
@@ -172,7 +171,7 @@ def decode_item(raw: msgspec.Raw, at: str, limits: Limits) -> Mapping[str, Any]:
             Reason.EVENT_TOO_LARGE, f"the event is larger than {limits.event_bytes} bytes (limit event_bytes)", field=at
         )
     try:
-        content = msgspec.json.decode(raw)
+        content = ANYTHING.decode(raw)
     except RecursionError:
         raise refuse(
             Reason.TOO_DEEP, f"is nested deeper than {limits.json_depth} levels (limit json_depth)", field=at
@@ -195,7 +194,6 @@ def split_body(body: bytes, limits: Limits) -> Split:
     if not body.strip():
         raise refuse(Reason.EMPTY_BODY, "the body is empty; send a JSON event")
     try:
-        check_bulk(body, limits)
         outer = msgspec.json.decode(body, type=list[msgspec.Raw] | dict[str, msgspec.Raw])
     except RecursionError:
         raise refuse(
@@ -242,8 +240,6 @@ def _split_leniently(body: bytes, limits: Limits) -> Split | None:
     One NaN or lone surrogate spoils the whole list for a strict parser. Python's own takes both, so
     each event goes on by itself: the sound ones are kept, `decode_item` refuses the broken ones.
     """
-    if is_bulky(body):
-        return None
     try:
         outer = json.loads(body.decode())
     except (ValueError, RecursionError):

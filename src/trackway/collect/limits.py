@@ -3,8 +3,10 @@
 One documented rule for each thing on which JSON parsers disagree (docs/reference/json.md).
 """
 
+from math import isinf
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -28,6 +30,8 @@ _Flat = _Scalar | list[_Scalar] | dict[str, _Scalar]
 _Nested = _Scalar | list[_Flat] | dict[str, _Flat]
 PlainObject = dict[str, _Scalar | list[_Nested] | dict[str, _Nested]]
 PLAIN_LEVELS = 4
+# A larger body is read piece by piece: a strict decoder reads all of it in one go, in which nothing else happens.
+LONGEST_PLAIN = 131_072
 ESCAPED_NUL = rb"\u0000"
 
 
@@ -40,6 +44,7 @@ class Limits(Struct, frozen=True):
     events_per_call: int
     json_depth: int
     kept_refusal_bytes: int = 65_536
+    values_per_call: int = 500_000
 
 
 def read_limits(settings: Settings) -> Limits:
@@ -48,47 +53,93 @@ def read_limits(settings: Settings) -> Limits:
     return replace(limits, events_per_call=min(limits.events_per_call, EVENTS_PER_SUBMISSION))
 
 
+def read_float(digits: str) -> float:
+    """A number with a point or an exponent; ValueError when it is beyond a double.
+
+    msgspec's own reading takes 5 µs for one near the least or the greatest, 200 times as long as for others: a million
+    bytes of `5e-324` would hold up everything for 0.7 s. Python's takes a tenth of a microsecond for each.
+    """
+    number = float(digits)
+    if isinf(number):
+        raise ValueError("Number out of range")
+    return number
+
+
+# Reads JSON of any form. ValidationError for a number that cannot be kept, DecodeError and UnicodeDecodeError for what is
+# no JSON, RecursionError for what is nested too deeply.
+ANYTHING = msgspec.json.Decoder(float_hook=read_float)
+
+
+class _TooDeep(Exception):
+    """`steps` lead to the place, the last one first."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+
 def clean_object(value: dict[str, Any], field: str, depth: int) -> dict[str, Any]:
     """`value` made fit to keep: NUL becomes U+FFFD, an integer beyond 64 bit becomes text.
 
     `depth` is how many levels may still be opened below this one. Refused with `too_deep` when
     more are. Returns the same object when nothing needs to change.
     """
+    try:
+        return _clean_dict(value, depth)
+    except _TooDeep as found:
+        at = field + "".join(reversed(found.steps))
+        raise refuse(Reason.TOO_DEEP, "is nested deeper than the limit json_depth", field=at[:200]) from None
+
+
+def _clean_dict(value: dict[str, Any], depth: int) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     renamed = False
-    for key, inner in value.items():
-        kind = type(inner)
-        if kind is str:
-            if "\x00" in inner:
-                changed[key] = inner.replace("\x00", REPLACEMENT)
-        elif kind is int:
-            if not INT64_MIN <= inner <= INT64_MAX:
-                changed[key] = str(inner)
-        elif kind is dict or kind is list:
-            cleaned = _clean_nested(inner, f"{field}.{key}", depth - 1)
-            if cleaned is not inner:
-                changed[key] = cleaned
-        renamed = renamed or "\x00" in key
+    key = ""
+    try:
+        for key, inner in value.items():
+            kind = type(inner)
+            if kind is str:
+                if "\x00" in inner:
+                    changed[key] = inner.replace("\x00", REPLACEMENT)
+            elif kind is int:
+                if not INT64_MIN <= inner <= INT64_MAX:
+                    changed[key] = str(inner)
+            elif kind is dict or kind is list:
+                cleaned = _clean_nested(inner, depth - 1)
+                if cleaned is not inner:
+                    changed[key] = cleaned
+            renamed = renamed or "\x00" in key
+    except _TooDeep as found:
+        # The place is put together only here: on the way down it would cost more than all the rest.
+        found.steps.append(f".{key}")
+        raise
     if not changed and not renamed:
         return value
     return {key.replace("\x00", REPLACEMENT): changed.get(key, inner) for key, inner in value.items()}
 
 
-def _clean_nested(value: Any, field: str, depth: int) -> Any:
+def _clean_nested(value: Any, depth: int) -> Any:
     if depth <= 0:
-        raise refuse(Reason.TOO_DEEP, "is nested deeper than the limit json_depth", field=field[:200])
-    if type(value) is dict:
-        return clean_object(value, field, depth)
-    cleaned = [_clean_item(item, f"{field}[{n}]", depth) for n, item in enumerate(value)]
-    return value if all(a is b for a, b in zip(cleaned, value, strict=True)) else cleaned
+        raise _TooDeep
+    return _clean_dict(value, depth) if type(value) is dict else _clean_list(value, depth)
 
 
-def _clean_item(item: Any, field: str, depth: int) -> Any:
-    kind = type(item)
-    if kind is str:
-        return item.replace("\x00", REPLACEMENT) if "\x00" in item else item
-    if kind is int:
-        return item if INT64_MIN <= item <= INT64_MAX else str(item)
-    if kind is dict or kind is list:
-        return _clean_nested(item, field, depth - 1)
-    return item
+def _clean_list(value: list[Any], depth: int) -> list[Any]:
+    changed: dict[int, Any] = {}
+    number = 0
+    try:
+        for number, item in enumerate(value):
+            kind = type(item)
+            if kind is str:
+                if "\x00" in item:
+                    changed[number] = item.replace("\x00", REPLACEMENT)
+            elif kind is int:
+                if not INT64_MIN <= item <= INT64_MAX:
+                    changed[number] = str(item)
+            elif kind is dict or kind is list:
+                cleaned = _clean_nested(item, depth - 1)
+                if cleaned is not item:
+                    changed[number] = cleaned
+    except _TooDeep as found:
+        found.steps.append(f"[{number}]")
+        raise
+    return [changed.get(number, item) for number, item in enumerate(value)] if changed else value

@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from trackway.collect.limits import LONGEST_ID, PlainObject
+from trackway.collect.bulk import check_copies
+from trackway.collect.limits import ANYTHING, LONGEST_ID, Limits, clean_object
 from trackway.collect.protocol import Parsed
 from trackway.event import Event, Submission
 from trackway.ids import EVENTS_PER_SUBMISSION, make_event_id
@@ -46,15 +47,15 @@ class Around(Struct):
     """What stands beside the events."""
 
     script: str = ""
-    context: PlainObject = {}
+    context: Raw | UnsetType = UNSET
     commerce: str | bool | None = None
 
 
 _AROUND = msgspec.json.Decoder(Around)
 
 
-def read_meaning(parsed: Parsed, submission: Submission, body: bytes) -> Parsed:
-    """`parsed` as it is for all but a page's script. Refused when what stands beside the events is of a wrong type."""
+def read_meaning(parsed: Parsed, submission: Submission, body: bytes, limits: Limits) -> Parsed:
+    """`parsed` as it is for all but a page's script. Refused when what stands beside the events is of a wrong type or too much."""
     if parsed.single or MARK not in body or EVENTS not in body or not body.lstrip().startswith(b"{"):
         return parsed
     try:
@@ -66,13 +67,28 @@ def read_meaning(parsed: Parsed, submission: Submission, body: bytes) -> Parsed:
         return parsed
     if not around.script:
         return parsed
-    context = _read_context(around.context, submission)
+    context = _read_context(_decode_context(around.context, len(parsed.items), limits), submission)
     items = [_read_event(item, context) if isinstance(item, Event) else item for item in parsed.items]
     if around.commerce not in OFF:
         guesses = [guess for item in items if isinstance(item, Event) and (guess := _guess(item))]
         for index, guess in enumerate(guesses[: EVENTS_PER_SUBMISSION - len(items)], len(items)):
             items.append(replace(guess, event_id=make_event_id(submission.submission_id, index)))
     return replace(parsed, items=items)
+
+
+def _decode_context(sent: Raw | UnsetType, events: int, limits: Limits) -> dict[str, Any]:
+    if isinstance(sent, UnsetType):
+        return {}
+    check_copies(len(memoryview(sent)), events, limits, "context")
+    try:
+        context = ANYTHING.decode(sent)
+    except msgspec.ValidationError as error:
+        raise refuse(Reason.OUT_OF_RANGE, f"holds a number that cannot be kept: {error}", field="context") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise refuse(Reason.INVALID_JSON, f"is not JSON that can be kept: {error}", field="context") from None
+    if not isinstance(context, dict):
+        raise refuse(Reason.WRONG_TYPE, "context beside events must be an object", field="context")
+    return clean_object(context, "context", limits.json_depth - 1)
 
 
 def _read_context(said: Mapping[str, Any], submission: Submission) -> dict[str, Any]:

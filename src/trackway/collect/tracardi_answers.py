@@ -28,6 +28,8 @@ NULL = json_reply(200, None)
 DENIED = "Access denied. Invalid source: no enabled Tracardi source for this endpoint has this id."
 # What may be shown again of a value that was refused.
 LONGEST_INPUT = 200
+# In a longer body it is not looked for.
+LONGEST_SEARCHED = 1_000_000
 
 _KINDS: Mapping[Reason, str] = {
     Reason.INVALID_JSON: "json_invalid",
@@ -180,7 +182,7 @@ def _word_fault(rejection: Rejection, request: Request | None) -> Reply:
         "msg": rejection.message,
         "input": None,
     }
-    if request is not None and rejection.reason is not Reason.INVALID_JSON:
+    if request is not None and len(request.body) <= LONGEST_SEARCHED and rejection.reason is not Reason.INVALID_JSON:
         value = find_value(request.body, rejection.field)
         if len(msgspec.json.encode(value)) <= LONGEST_INPUT:
             fault["input"] = value

@@ -13,7 +13,7 @@ import msgspec
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from trackway.collect.limits import Limits, clean_object
+from trackway.collect.limits import ANYTHING, Limits, clean_object
 from trackway.event import Submission
 from trackway.outcome import Reason, refuse
 
@@ -52,7 +52,7 @@ def _read_body(body: bytes, content_type: str) -> dict[str, Any]:
     if name == MULTIPART:
         return _read_multipart(body, options.get(b"boundary", b""))
     try:
-        found = msgspec.json.decode(body)
+        found = ANYTHING.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return read_query(body.decode("utf-8", "replace")) if name == FORM else {}
     return found if isinstance(found, dict) else {"payload": found}

@@ -14,9 +14,8 @@ from msgspec import Struct
 from trackway.collect.door_people import DoorPeople
 from trackway.collect.limits import LONGEST_ID
 from trackway.collect.protocol import Request
-from trackway.collect.tracardi_payload import TRACK, LoosePayload, decode_loosely, strip_text
+from trackway.collect.tracardi_payload import TRACK, Outline, read_outline, strip_text
 from trackway.event import Source
-from trackway.outcome import Refused
 from trackway.profiles.identifiers import Identifier, format_profile_id, is_blocked, read_profile_id
 from trackway.profiles.visits import CHANGED, COUNT, ENDED, OPENED, PROFILE, REOPENED, SESSION, VISIT, Visit
 
@@ -74,11 +73,8 @@ def note(request: Request, source: Source, people: DoorPeople) -> dict[str, str]
 def _ask_payload(request: Request, source: Source) -> Asked | None:
     if request.method != "POST":
         return None
-    try:
-        payload = decode_loosely(request.body)
-    except Refused:
-        return None
-    if not payload.events:
+    payload = read_outline(request.body)
+    if payload is None or not payload.events:
         return None
     less = request.query_value("profile_less").lower()
     return Asked(
@@ -118,9 +114,9 @@ def _read_cookie(header: str) -> str:
     return _read_session(found.value) if found else ""
 
 
-def _find_passed(payload: LoosePayload) -> Mapping[str, Any]:
+def _find_passed(payload: Outline) -> Mapping[str, Any]:
     """`context.tracardi.pass`: the profile that another domain of the same workspace sends along."""
-    inner = payload.context.get("tracardi") if payload.context else None
+    inner = payload.context.tracardi if payload.context else None
     passed = inner.get("pass") if isinstance(inner, dict) else None
     return passed if isinstance(passed, dict) else {}
 

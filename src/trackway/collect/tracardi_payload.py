@@ -14,13 +14,16 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from trackway.collect.limits import (
+    ANYTHING,
     ESCAPED_NUL,
     LONGEST_ID,
+    LONGEST_PLAIN,
     LONGEST_TYPE,
     PLAIN_LEVELS,
     Limits,
     PlainObject,
     clean_object,
+    read_float,
 )
 from trackway.ids import EVENTS_PER_SUBMISSION
 from trackway.outcome import Reason, Refused, Rejection, refuse
@@ -65,21 +68,41 @@ class EventPayload(Struct, Generic[Object]):
     tags: list[Any] | None = None
 
 
-class Payload(Struct, Generic[Object]):
+class Sender(Struct, Generic[Object]):
+    """Who sends a payload, and how it is to be taken."""
+
     source: Named
     session: Named | None = None
     profile: NamedProfile | None = None
-    context: Object | None = None
-    properties: Object | None = None
     options: Object | None = None
-    events: list[EventPayload[Object]] = []
     profile_less: bool | None = None
-    device: Any = None
 
     def option(self, *names: str) -> Any:
         """The first of these options that is there."""
         options: Any = self.options
         return next((options[name] for name in names if name in options), None) if options else None
+
+
+class Payload(Sender[Object], Generic[Object]):
+    context: Object | None = None
+    properties: Object | None = None
+    events: list[EventPayload[Object]] = []
+    device: Any = None
+
+
+class OutlinedEvent(Struct):
+    type: str
+
+
+class OutlinedContext(Struct):
+    tracardi: Any = None
+
+
+class Outline(Sender[AnyObject]):
+    """As much of a payload as says whose it is. What the events hold is read over, and not checked."""
+
+    context: OutlinedContext | None = None
+    events: list[OutlinedEvent] = []
 
 
 class SourceOnly(Struct):
@@ -90,7 +113,8 @@ LoosePayload = Payload[AnyObject]
 
 _SOURCE = msgspec.json.Decoder(SourceOnly)
 _CLEAN = msgspec.json.Decoder(Payload[PlainObject])
-_LOOSE = msgspec.json.Decoder(LoosePayload)
+_LOOSE = msgspec.json.Decoder(LoosePayload, float_hook=read_float)
+_OUTLINE = msgspec.json.Decoder(Outline, float_hook=read_float)
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*?)`$")
 
 
@@ -102,9 +126,21 @@ def find_source(body: bytes) -> str:
         return ""
 
 
+def read_outline(body: bytes) -> Outline | None:
+    """None for what is no payload."""
+    try:
+        return _OUTLINE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def read_payload(body: bytes, limits: Limits) -> LoosePayload:
     """The payload. Refused as a whole when one field of it cannot be taken."""
-    if len(body) <= limits.event_bytes and ESCAPED_NUL not in body and limits.json_depth > PLAIN_LEVELS:
+    if (
+        len(body) <= min(LONGEST_PLAIN, limits.event_bytes)
+        and ESCAPED_NUL not in body
+        and limits.json_depth > PLAIN_LEVELS
+    ):
         try:
             payload: Any = _CLEAN.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -211,7 +247,7 @@ def strip_text(text: str) -> str:
 def find_value(body: bytes, field: str) -> Any:
     """What was sent at `events[3].type`, or in the object around it where that is missing; None when nothing is."""
     try:
-        found: Any = msgspec.json.decode(body)
+        found: Any = ANYTHING.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     for step in split_field(field):

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from trackway.collect.bulk import is_bulky
+from trackway.collect.bulk import check_copies, is_bulky
 from trackway.collect.fields import Item, parse_items, split_body, take_sender, time_fields
 from trackway.collect.limits import (
+    ANYTHING,
     LONGEST_ID,
     LONGEST_TITLE,
     LONGEST_TYPE,
@@ -58,12 +59,15 @@ ORDER = ("orderId", "order_id")
 class Keyed(Struct):
     """As much of a body as says whose it is."""
 
-    widget_id: Any = None
-    widgetId: Any = None  # noqa: N815 (as sent)
+    widget_id: Raw = Raw(b"null")
+    widgetId: Raw = Raw(b"null")  # noqa: N815 (as sent)
 
     @property
     def key(self) -> str:
-        return next((key for key in (self.widget_id, self.widgetId) if isinstance(key, str) and key), "")
+        for sent in (self.widget_id, self.widgetId):
+            if memoryview(sent)[:1].tobytes() == b'"' and (key := msgspec.json.decode(sent, type=str)):
+                return key
+        return ""
 
 
 class KeyedBatch(Struct):
@@ -92,9 +96,9 @@ def find_key(request: Request) -> str:
 def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed:
     """One event, a list, or `{"events": [...]}`, whose context counts for the events that have none of their own."""
     split = split_body(body, limits)
-    outer = _read_outer(split[1] or {})
+    outer = _read_outer(split[1] or {}, len(split[0]), limits)
     parsed = parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, outer))
-    parsed = read_meaning(parsed, submission, body)
+    parsed = read_meaning(parsed, submission, body, limits)
     extra = sorted(set(split[1] or ()) - CONTEXT_NAMES - OUTER)
     if not extra:
         return parsed
@@ -102,7 +106,7 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
     return replace(parsed, warnings={**parsed.warnings, 0: [said, *parsed.warnings.get(0, ())]})
 
 
-def _read_outer(outer: Mapping[str, Raw]) -> dict[str, Any]:
+def _read_outer(outer: Mapping[str, Raw], events: int, limits: Limits) -> dict[str, Any]:
     """The context beside `events`, under its first spelling."""
     found: dict[str, Any] = {}
     if not outer:
@@ -110,8 +114,9 @@ def _read_outer(outer: Mapping[str, Raw]) -> dict[str, Any]:
     for name, aliases in CONTEXT.items():
         alias = next((alias for alias in aliases if alias in outer), None)
         if alias is not None:
+            check_copies(len(memoryview(outer[alias])), events, limits, alias)
             try:
-                found[name] = msgspec.json.decode(outer[alias])
+                found[name] = ANYTHING.decode(outer[alias])
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 raise refuse(
                     Reason.INVALID_JSON, f"{alias} beside events is no JSON that can be kept", field=alias

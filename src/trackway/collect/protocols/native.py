@@ -27,6 +27,7 @@ from trackway.collect.fields import (
 from trackway.collect.limits import (
     ESCAPED_NUL,
     LONGEST_ID,
+    LONGEST_PLAIN,
     LONGEST_TITLE,
     LONGEST_TYPE,
     LONGEST_URL,
@@ -121,9 +122,13 @@ def parse(submission: Submission, body: bytes, source: Source, limits: Limits) -
         body = read_pixel(submission)
         split: Split = ([msgspec.Raw(body)], {})
         return parse_items(submission, source, limits, body, split, lambda item: _read_item(item, submission, None))
-    clean = _parse_clean(submission, body, source, limits) if len(body) <= limits.event_bytes else None
+    clean = _parse_clean(submission, body, source, limits) if len(body) <= _longest_clean(limits) else None
     parsed = clean or _parse_carefully(submission, body, source, limits)
-    return page_meaning.read_meaning(parsed, submission, body)
+    return page_meaning.read_meaning(parsed, submission, body, limits)
+
+
+def _longest_clean(limits: Limits) -> int:
+    return min(LONGEST_PLAIN, limits.event_bytes)
 
 
 def _parse_clean(submission: Submission, body: bytes, source: Source, limits: Limits) -> Parsed | None:
