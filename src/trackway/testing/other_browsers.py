@@ -127,6 +127,8 @@ def launch_webkit() -> Iterator[OtherBrowser]:
         screen = stack.enter_context(_screen())
         # Its own sandbox needs name spaces that containers and root do not have; the pages are the tests'.
         room = {"DISPLAY": screen, "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1", "LIBGL_ALWAYS_SOFTWARE": "1"}
+        # Of a system without a language it makes "C", which is no language that a page can use.
+        room["LANG"] = "en_US.UTF-8"
         stack.enter_context(_running([driver, f"--port={port}"], room))
         _connect(port).close()
         connection = stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)))
