@@ -341,7 +341,8 @@ def test_the_files_of_a_thousand_crashes_do_not_take_all_descriptors(receiver: R
     script = (
         "import resource, sys\nfrom trackway.client import Client\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))\n"
-        "with Client(sys.argv[1], sys.argv[2], spool=sys.argv[3]) as client: pass\n"
+        "client = Client(sys.argv[1], sys.argv[2], spool=sys.argv[3])\n"
+        "client.close(50)\n"
         "print(client.stats.adopted, client.stats.accepted)"
     )
     command = [sys.executable, "-c", script, receiver.url, KEY, str(tmp_path)]
