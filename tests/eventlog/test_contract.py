@@ -289,3 +289,39 @@ def test_a_stream_that_is_being_written_can_be_erased_in(any_log: LogUnderTest) 
         return [record.payload for record in read_all(reader, "0", Position.start())]
 
     assert asyncio.run(follow()) == [bytes(60)] * 20 + [b"last"]
+
+
+def test_a_watch_tells_of_everything_that_is_written_and_of_nothing_else(any_log: LogUnderTest) -> None:
+    async def follow() -> None:
+        reader = any_log.open_reader()
+        watch = reader.watch()
+        assert (watch.has_grown(), watch.has_grown()) == (True, False)
+        async with any_log.open_writer("0", segment_bytes=2_000) as writer:
+            for n in range(60):
+                await writer.append(b"%d" % n * 20)
+                assert (watch.has_grown(), watch.has_grown()) == (True, False)
+            assert len({record.segment for record in read_all(reader, "0", Position.start())}) > 1
+            async with any_log.open_writer("1") as other:
+                await other.append(b"another stream")
+                assert (watch.has_grown(), watch.has_grown()) == (True, False)
+                await writer.append(b"the first again")
+                assert (watch.has_grown(), watch.has_grown()) == (True, False)
+        late = any_log.open_reader().watch()
+        assert (late.has_grown(), late.has_grown()) == (True, False)
+
+    asyncio.run(follow())
+
+
+def test_a_watch_follows_a_log_that_is_trimmed(any_log: LogUnderTest) -> None:
+    async def follow() -> None:
+        reader = any_log.open_reader()
+        watch = reader.watch()
+        async with any_log.open_writer("0", segment_bytes=500) as writer:
+            last = [await writer.append(b"x" * 200) for _ in range(20)][-1]
+            watch.has_grown()
+            assert reader.trim("0", Position(last.segment, 0, 0), 2**62) > 0
+            watch.has_grown()
+            await writer.append(b"after that")
+            assert (watch.has_grown(), watch.has_grown()) == (True, False)
+
+    asyncio.run(follow())

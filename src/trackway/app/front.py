@@ -102,6 +102,7 @@ class Front:
         self._aliases = Aliases(settings)
         self._folder = Folder(data)
         self._state = State(make_url(data, settings.state_url))
+        self._changes, self._settled = self._state.watch(), Position.start()
         self._store = EventStore(find_store_url(self._folder, settings))
         self._reader = LogReader(self._folder.log)
         self.feed = LiveFeed(self._store, FIRST_WORKSPACE)
@@ -259,9 +260,10 @@ class Front:
 
     def _look_at_pipeline(self, index: KeyReader) -> tuple[Position, int]:
         """The position first: what lies before it is in the index by then."""
-        position = read_position(self._state, self._stream)
-        index.refresh()
-        return position, self._reader.backlog_bytes(self._stream, position)
+        if self._changes.has_changed():
+            self._settled = read_position(self._state, self._stream)
+            index.refresh()
+        return self._settled, self._reader.backlog_bytes(self._stream, self._settled)
 
     async def _expose_metrics(self, request: Request) -> Response:
         """Metrics name the sources, so they are for whoever may read the API."""

@@ -13,11 +13,11 @@ from trackway.app.folder import Folder
 from trackway.app.supervisor import ChildState
 from trackway.store.client import EventStore
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 1.0
 
 
 class Parts(Struct, frozen=True):
-    """What was seen at the last look, twice a second."""
+    """What was seen at the last look, once a second."""
 
     store: bool = False
     pipeline: bool = False

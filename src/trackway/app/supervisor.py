@@ -9,6 +9,7 @@ collector starts again.
 import logging
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -27,7 +29,8 @@ LOG = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 HEALTHY_AFTER_S = 10.0
-LOOK_EVERY_S = 0.05
+# While a child is not there or the server not ready; otherwise the end of a child wakes the supervisor, and it looks anyway.
+LOOK_EVERY_S, LOOK_ANYWAY_S = 0.05, 1.0
 STOP_PATIENCE_S = 8.0
 
 
@@ -56,6 +59,29 @@ class ChildState(msgspec.Struct, frozen=True):
     restarts: int
 
 
+class Bell:
+    """Rings at every signal, so that waiting ends. Python's own sleep goes on after one."""
+
+    def __enter__(self) -> Self:
+        self._ear, self._hammer = socket.socketpair()
+        self._ear.setblocking(False)
+        self._hammer.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._hammer.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._before)
+        self._ear.close()
+        self._hammer.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Until it rings, or so long. True when it rang, also before it was waited for."""
+        rang = bool(select.select([self._ear], [], [], seconds)[0])
+        if rang:
+            self._ear.recv(4096)
+        return rang
+
+
 @dataclass
 class Supervisor:
     folder: Folder
@@ -68,12 +94,14 @@ class Supervisor:
         """Until SIGTERM or SIGINT. `ready` is called once, when the server answers."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        with _listen(self.settings.host, self.settings.port) as listener:
+        # Only so that it wakes: how a child is, it says itself.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        with Bell() as bell, _listen(self.settings.host, self.settings.port) as listener:
             running = RunningServer(self.settings.host, listener.getsockname()[1], os.getpid(), secrets.token_hex(32))
             self._plan(listener.fileno())
             self.folder.announce_server(running)
             try:
-                self._watch(running, ready)
+                self._watch(running, ready, bell)
             finally:
                 self._end_all()
                 self.folder.forget_server()
@@ -97,7 +125,7 @@ class Supervisor:
             command = role("server", "--listener", str(listener), "--stream", str(number))
             self.children.append(Child(f"server-{number}", command, (self.lock, listener)))
 
-    def _watch(self, running: RunningServer, ready: Callable[[RunningServer], None]) -> None:
+    def _watch(self, running: RunningServer, ready: Callable[[RunningServer], None], bell: Bell) -> None:
         told, news = False, False
         while not self.stopping:
             changed = [self._tend(child) for child in self.children]
@@ -105,7 +133,8 @@ class Supervisor:
             if not told and (self.folder.run / "ready").exists():
                 told = True
                 ready(running)
-            time.sleep(LOOK_EVERY_S)
+            settled = told and not news and all(child.process is not None for child in self.children)
+            bell.wait(LOOK_ANYWAY_S if settled else LOOK_EVERY_S)
 
     def _tend(self, child: Child) -> bool:
         """Start a child that is not there. Returns whether anything changed."""

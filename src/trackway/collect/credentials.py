@@ -73,6 +73,8 @@ class KeyRing:
             await asyncio.to_thread(self.load)
 
     async def watch(self) -> None:
+        changes = self._state.watch()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await asyncio.to_thread(self.load)
+            if changes.has_changed():
+                await asyncio.to_thread(self.load)

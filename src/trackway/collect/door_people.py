@@ -231,10 +231,15 @@ class DoorPeople:
 
     async def watch(self) -> None:
         """Follow merges and erasures. `find_profile` is at most a third of a second behind."""
+        changes, behind = self.state.watch(), True
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            behind = changes.has_changed() or behind
+            if not behind:
+                continue
             try:
                 self._follow(*await asyncio.to_thread(self._look))
+                behind = False
             except OperationalError as error:
                 LOG.warning("the relational state does not answer now: %s", error)
 

@@ -5,6 +5,7 @@ cut. Several processes of one installation open the same database; each write is
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -29,6 +30,7 @@ class State:
 
     def __init__(self, url: str) -> None:
         self.engine: Engine = create_engine(url)
+        self._watches: list[ChangeWatch] = []
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -64,8 +66,54 @@ class State:
             pooled.close()
         return not busy
 
+    def watch(self) -> "ChangeWatch":
+        """For one who asks again and again whether there is anything new."""
+        self._watches.append(ChangeWatch(self.engine))
+        return self._watches[-1]
+
     def close(self) -> None:
+        for watch in self._watches:
+            watch.close()
         self.engine.dispose()
+
+
+class ChangeWatch:
+    """Says whether anybody, of any process, has committed since it was asked last: a hundredth of what a question costs.
+
+    SQLite knows it; of another database the answer is always yes. For one thread at a time.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: sqlite3.Connection | None = None
+        self._seen: int | None = None
+
+    def has_changed(self) -> bool:
+        """True at first. It never waits: where the database does not answer at once, something may have changed."""
+        if self._engine.dialect.name != "sqlite":
+            return True
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            (now,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.OperationalError:
+            return True
+        seen, self._seen = self._seen, now
+        return bool(now != seen)
+
+    def _connect(self) -> sqlite3.Connection:
+        """One of its own: what a connection itself commits, its `data_version` does not tell."""
+        pooled = self._engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        assert isinstance(connection, sqlite3.Connection)
+        connection.execute("PRAGMA busy_timeout=0")
+        return connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -88,10 +88,19 @@ class EventLogWriter(Protocol):
         """Write what waits, then let go of the stream."""
 
 
+class GrowthWatch(Protocol):
+    """Of one reader, who asks again and again."""
+
+    def has_grown(self) -> bool:
+        """True at first, and when something was written since the last call. Cheap; now and then it may say so late."""
+
+
 class EventLogReader(Protocol):
     """Reads every stream, also while others write them."""
 
     def streams(self) -> list[str]: ...
+
+    def watch(self) -> GrowthWatch: ...
 
     def read(self, stream: str, position: Position, max_records: int = 1000, max_bytes: int = 8_000_000) -> Batch:
         """What stands at `position`; an empty batch when there is nothing yet.

@@ -15,6 +15,7 @@ from trackway.eventlog.lock import DAMAGED_FOLDER, is_being_written
 from trackway.eventlog.scan import SegmentScan
 from trackway.eventlog.segment import HEADER_BYTES, Header, decode_header, list_segments, name_segment
 from trackway.eventlog.storage import Disk, Storage
+from trackway.eventlog.watch import LogWatch
 
 
 class LogReader:
@@ -28,6 +29,10 @@ class LogReader:
         """Names of the streams that have at least one segment."""
         names = (name for name in self._storage.list(self._directory) if name != DAMAGED_FOLDER)
         return sorted(name for name in names if self._segments(name))
+
+    def watch(self) -> LogWatch:
+        """Whoever follows the log asks it whether there is anything to read."""
+        return LogWatch(self._directory, self._storage)
 
     def read(self, stream: str, position: Position, max_records: int = 1000, max_bytes: int = 8_000_000) -> Batch:
         """Records of one segment from `position` on; see `EventLogReader.read`.

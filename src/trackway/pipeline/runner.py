@@ -40,6 +40,7 @@ from trackway.pipeline.erased import Tombstones
 from trackway.pipeline.holding import look_at_held
 from trackway.pipeline.knowledge.locations import LocationFileError
 from trackway.pipeline.letters import note_conflict, set_damage_aside, set_refusal_aside
+from trackway.pipeline.pace import Pace
 from trackway.pipeline.people import settle_people
 from trackway.pipeline.pipeline import process_event
 from trackway.pipeline.plan import PlanWatch
@@ -78,7 +79,6 @@ BATCH_BYTES = 4_000_000
 LOOK_EVERY_S = 0.02
 REST_AFTER_ERROR_S = 0.5
 LOOK_AT_VERSION_S = 0.5
-LOOK_AT_DECISIONS_S = 0.1
 TIDY_EVERY_S = 60.0
 
 
@@ -109,7 +109,7 @@ class Pipeline:
         self._salts: dict[int, bytes] = {}
         self._positions: dict[str, Position] = {}
         self._people = People(read_guards(settings))
-        self._decided_at = 0.0
+        self._pace, self._decided_at = Pace(log, state), 0.0
         # True when an earlier insert may have been applied without our knowing.
         self._in_doubt: dict[str, bool] = {}
         self._tidied_at = 0.0
@@ -140,15 +140,20 @@ class Pipeline:
 
     def run_once(self) -> int:
         """One batch of every stream that has something, then what was decided. Returns how many records were settled."""
-        settled = sum(self._run_stream(stream) for stream in self._log.streams())
-        now = time.monotonic()
-        if settled or now - self._decided_at > LOOK_AT_DECISIONS_S:
-            self._decided_at = now
+        settled = self._run_streams() if self._pace.should_read() else 0
+        if self._pace.should_look(self._decided_at, settled=settled > 0):
+            self._decided_at = time.monotonic()
             self._renew_configuration()
             apply_decisions(self._state, self._people, self._stamp())
             project_profiles(self._state, self._store)
             self._settle_held()
             self._errands(self._people, self._stamp())
+        return settled
+
+    def _run_streams(self) -> int:
+        before = dict(self._positions)
+        settled = sum(self._run_stream(stream) for stream in self._log.streams())
+        self._pace.note_read(moved=self._positions != before)
         return settled
 
     def _doubt_everything(self) -> None:
