@@ -27,11 +27,13 @@ LONG_FILES = (
     "dashboard/test_people.py",
     "privacy/test_erasure.py",
     "scenarios/test_dialects.py",
+    "scenarios/test_guards.py",
+    "dashboard/test_consent_page.py",
+    "collect/test_ugly_requests.py",
     "collect/test_tracify.py",
     "dashboard/test_install_page.py",
     "collect/test_tracardi_ids.py",
     "client/test_against_the_server.py",
-    "pipeline/test_hold.py",
     "cli/test_import_access_log.py",
 )
 OUTSIDE_DATA = Path(__file__).parents[2] / "shared" / "data"
