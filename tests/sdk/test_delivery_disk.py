@@ -30,6 +30,19 @@ def test_what_was_taken_over_and_what_is_new_is_on_disk_until_it_is_answered(sit
     page.wait_for_function(f"({STRANDED}).length === 0")
 
 
+def test_what_was_taken_over_is_on_disk_although_the_page_says_nothing_itself(site, receiver, page):
+    receiver.answers.clear()
+    page.goto(site.add("/blank", tag="<script></script>"))
+    page.evaluate("localStorage['tw_key-1:0.5'] = JSON.stringify([{event_type: 'stranded', dedupe_key: 'k-1'}])")
+    tag = f'<script async src="{receiver.url}/js/trackway.js" data-key="key-1" data-pages="off" data-leave="off"></script>'
+    page.goto(site.add("/", tag=tag))
+    receiver.wait_for_posts(1, page)
+    assert page.evaluate(STRANDED) == ["stranded"]
+    assert page.evaluate("localStorage['tw_key-1:0.5']") is None
+    receiver.answers.set()
+    page.wait_for_function(f"({STRANDED}).length === 0")
+
+
 def test_the_page_view_carries_its_title_also_when_a_click_led_to_it(site, receiver, page):
     page.goto(site.add("/", "<button>On</button>", title="Home"))
     receiver.wait_for("page_view", page=page)

@@ -311,6 +311,17 @@ def test_tracardis_calls_made_before_the_script_leave_in_one_request(tracardi, p
     assert relay.seen == ["GET /tracker/liliput.min.js", "POST /track"]
 
 
+def test_events_of_two_of_tracardis_sessions_keep_their_own(tracardi, page):
+    tracardi.open(page, tracardi.add())
+    page.evaluate("""void tracker.track('one');
+      document.cookie = "tracardi-session-id=;Max-Age=0;Path=/";
+      void tracker.track('two')""")
+    (two,) = tracardi.wait_for(page, "two")
+    (one,) = tracardi.wait_for(page, "one")
+    (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "tracardi-session-id"]
+    assert one["session_id"] != two["session_id"] == cookie["value"]
+
+
 def test_tracardis_helpers_give_the_answer_of_their_event(tracardi, page):
     page.goto(tracardi.add_file())
     page.wait_for_function("window.told")
