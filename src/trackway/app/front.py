@@ -97,8 +97,8 @@ class Desk(Struct, frozen=True):
 class Front:
     """Everything of one server process. `lifespan` opens and closes it."""
 
-    def __init__(self, data: Path, settings: Settings, stream: str) -> None:
-        self._settings, self._stream = settings, stream
+    def __init__(self, data: Path, settings: Settings, stream: str, tell_written: Callable[[], None]) -> None:
+        self._settings, self._stream, self._tell_written = settings, stream, tell_written
         self._aliases = Aliases(settings)
         self._folder = Folder(data)
         self._state = State(make_url(data, settings.state_url))
@@ -152,6 +152,7 @@ class Front:
             self._stream,
             segment_bytes=self._settings.log_segment_bytes,
             reserve_bytes=self._settings.disk_reserve_bytes,
+            tell_written=self._tell_written,
         )
         self.health.watch_collector(lambda: not writer.stopped)
         limits = read_limits(self._settings)

@@ -3,8 +3,10 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from trackway.app.bells import Bell
 from trackway.app.children import start_child, stop_on_signal
 from trackway.app.errands import make_errands
 from trackway.app.folder import Folder
@@ -20,7 +22,7 @@ from trackway.eventlog.embedded import LogReader
 from trackway.ids import read_event_index
 from trackway.pipeline.adapters import Adapter
 from trackway.pipeline.desk import load_knowledge
-from trackway.pipeline.runner import Pipeline
+from trackway.pipeline.runner import LOOK_EVERY_S, Pipeline
 from trackway.settings import Settings
 from trackway.store.client import EventStore, StoreUnavailable
 from trackway.store.keys import KeyIndex
@@ -28,6 +30,8 @@ from trackway.store.migrate import migrate
 
 LOG = logging.getLogger(__name__)
 
+# Whoever writes to the log wakes the pipeline; what people decide, it looks for ten times a second.
+LOOK_ANYWAY_S = 0.1
 # Collecting comes first: the pipeline takes the processor time that is left.
 PIPELINE_NICE = 5
 
@@ -66,7 +70,14 @@ def wait_for_store(store: EventStore, stopped: Callable[[], bool]) -> bool:
     return False
 
 
-def run_pipeline(data: Path, settings: Settings) -> None:
+def make_rest(bell: int) -> Callable[[], object]:
+    """What an idle pipeline does until it looks again: it waits for the bell, or a moment where it has none."""
+    if bell < 0:
+        return partial(time.sleep, LOOK_EVERY_S)
+    return partial(Bell(bell, -1).wait, LOOK_ANYWAY_S)
+
+
+def run_pipeline(data: Path, settings: Settings, bell: int = -1) -> None:
     start_child("pipeline", PIPELINE_NICE)
     stopped = stop_on_signal()
     folder = Folder(data)
@@ -86,6 +97,7 @@ def run_pipeline(data: Path, settings: Settings) -> None:
         settings=settings,
         clock=now_ms,
         errands=make_errands(folder, state, store, log, adapters, settings),
+        rest=make_rest(bell),
     )
     (folder.run / "pipeline-ready").touch()
     pipeline.run_for_ever(stopped)

@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 
+from trackway.app.bells import Bell
 from trackway.app.children import start_child
 from trackway.app.front import Front
 from trackway.app.http_protocol import end_late_requests, make_http_protocol
@@ -35,9 +36,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def run_server(data: Path, settings: Settings, listener: int, stream: str) -> None:
+def run_server(data: Path, settings: Settings, listener: int, stream: str, bell: int) -> None:
     start_child(f"server-{stream}")
-    front = Front(data, settings, stream)
+    front = Front(data, settings, stream, Bell(-1, bell).ring)
     config = uvicorn.Config(
         front,
         http=make_http_protocol(settings),

@@ -9,7 +9,6 @@ collector starts again.
 import logging
 import os
 import secrets
-import select
 import signal
 import socket
 import subprocess
@@ -18,10 +17,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import msgspec
 
+from trackway.app.bells import Bell, make_bell, ring_at_signals
 from trackway.app.folder import Folder, RunningServer, write_private
 from trackway.settings import Settings
 
@@ -59,29 +58,6 @@ class ChildState(msgspec.Struct, frozen=True):
     restarts: int
 
 
-class Bell:
-    """Rings at every signal, so that waiting ends. Python's own sleep goes on after one."""
-
-    def __enter__(self) -> Self:
-        self._ear, self._hammer = socket.socketpair()
-        self._ear.setblocking(False)
-        self._hammer.setblocking(False)
-        self._before = signal.set_wakeup_fd(self._hammer.fileno(), warn_on_full_buffer=False)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(self._before)
-        self._ear.close()
-        self._hammer.close()
-
-    def wait(self, seconds: float) -> bool:
-        """Until it rings, or so long. True when it rang, also before it was waited for."""
-        rang = bool(select.select([self._ear], [], [], seconds)[0])
-        if rang:
-            self._ear.recv(4096)
-        return rang
-
-
 @dataclass
 class Supervisor:
     folder: Folder
@@ -96,9 +72,14 @@ class Supervisor:
             signal.signal(number, self._stop)
         # Only so that it wakes: how a child is, it says itself.
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        with Bell() as bell, _listen(self.settings.host, self.settings.port) as listener:
+        with (
+            make_bell() as bell,
+            ring_at_signals(bell),
+            make_bell() as written,
+            _listen(self.settings.host, self.settings.port) as listener,
+        ):
             running = RunningServer(self.settings.host, listener.getsockname()[1], os.getpid(), secrets.token_hex(32))
-            self._plan(listener.fileno())
+            self._plan(listener.fileno(), written)
             self.folder.announce_server(running)
             try:
                 self._watch(running, ready, bell)
@@ -109,7 +90,8 @@ class Supervisor:
     def _stop(self, *_: object) -> None:
         self.stopping = True
 
-    def _plan(self, listener: int) -> None:
+    def _plan(self, listener: int, written: Bell) -> None:
+        """`written` rings when something was written to the log."""
         data = str(self.folder.root)
 
         def role(name: str, *more: str) -> list[str]:
@@ -120,10 +102,13 @@ class Supervisor:
             url = f"http://default:{secret}@127.0.0.1:{port}/trackway"
             write_private(self.folder.run / "engine.json", msgspec.json.encode({"url": url}))
             self.children.append(Child("engine", role("engine"), (self.lock,)))
-        self.children.append(Child("pipeline", role("pipeline"), (self.lock,)))
+        command = role("pipeline", "--bell", str(written.ear))
+        self.children.append(Child("pipeline", command, (self.lock, written.ear)))
         for number in range(self.settings.collectors):
-            command = role("server", "--listener", str(listener), "--stream", str(number))
-            self.children.append(Child(f"server-{number}", command, (self.lock, listener)))
+            command = role(
+                "server", "--listener", str(listener), "--stream", str(number), "--bell", str(written.hammer)
+            )
+            self.children.append(Child(f"server-{number}", command, (self.lock, listener, written.hammer)))
 
     def _watch(self, running: RunningServer, ready: Callable[[RunningServer], None], bell: Bell) -> None:
         told, news = False, False

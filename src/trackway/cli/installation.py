@@ -86,8 +86,9 @@ def _greet(data: Path, running: RunningServer, password: str | None) -> None:
 @click.argument("name", type=click.Choice(["engine", "pipeline", "server"]))
 @data_option
 @click.option("--listener", type=int, default=-1)
+@click.option("--bell", type=int, default=-1)
 @click.option("--stream", default="0")
-def role(name: str, data: Path, listener: int, stream: str) -> None:
+def role(name: str, data: Path, listener: int, bell: int, stream: str) -> None:
     """Run one process of the server; the supervisor starts these."""
     settings = read_settings(data)
     # Each role loads only what it runs: the engine's library alone is hundreds of megabytes.
@@ -98,11 +99,11 @@ def role(name: str, data: Path, listener: int, stream: str) -> None:
     elif name == "pipeline":
         from trackway.app.pipeline_process import run_pipeline
 
-        run_pipeline(data, settings)
+        run_pipeline(data, settings, bell)
     else:
         from trackway.app.server_process import run_server
 
-        run_server(data, settings, listener, stream)
+        run_server(data, settings, listener, stream, bell)
 
 
 @click.command()

@@ -42,10 +42,12 @@ class LogWriter:
         waiting_bytes: int = 64_000_000,
         storage: Storage | None = None,
         clock: Clock = now_ms,
+        tell_written: Callable[[], None] = lambda: None,
     ) -> None:
         """StreamInUse when another process writes the stream; OSError when the folder cannot be made.
 
-        `waiting_bytes` bounds what may wait for the disk; beyond it `append` raises NotDurable.
+        `waiting_bytes` bounds what may wait for the disk; beyond it `append` raises NotDurable. `tell_written` is called
+        in the writer's thread after each group that is durable; it must not fail or wait.
         """
         check_stream_name(stream)
         storage = storage or Disk()
@@ -62,6 +64,7 @@ class LogWriter:
             reserve_bytes=reserve_bytes,
         )
         self._waiting_limit = waiting_bytes
+        self._tell_written = tell_written
         self._waiting_bytes = 0
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -143,6 +146,8 @@ class LogWriter:
             outcome = error
         finally:
             self._tell_loop(self._resolve, group, outcome)
+        if not isinstance(outcome, NotDurable):
+            self._tell_written()
 
     def _tell_loop(self, call: Callable[..., None], *arguments: object) -> None:
         if self._loop is not None:

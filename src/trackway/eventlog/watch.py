@@ -1,7 +1,7 @@
 """Says whether anything was written since the last look, for a hundredth of what reading costs.
 
-An idle pipeline looks fifty times a second: it asks for the state of two folders and one file of each stream, and lists
-nothing. It needs nobody to wake it, so no process that dies can leave it asleep.
+It asks for the state of two folders and one file of each stream, and lists nothing: cheap enough to look all the time, so
+that nothing depends on being woken.
 """
 
 import os

@@ -1,7 +1,8 @@
 """When the pipeline reads the log and when it looks around, so that with nothing to do it costs next to nothing.
 
-It asks whether anything was written fifty times a second, and whether anybody changed the state ten times a second; both
-are asked of the operating system and of SQLite without a question to either database. Nobody has to wake it.
+It asks whether anything was written each time it is woken, and ten times a second whether anything was and whether anybody
+changed the state; this is asked of the operating system and of SQLite without a question to either database. So it is late
+by a tenth of a second where nobody wakes it.
 """
 
 import time

@@ -97,8 +97,9 @@ class Pipeline:
         settings: Settings,
         clock: Clock,
         errands: Errands = lambda people, stamp: None,
+        rest: Callable[[], object] = lambda: time.sleep(LOOK_EVERY_S),
     ) -> None:
-        self._errands = errands
+        self._errands, self._rest = errands, rest
         self._state, self._store, self._log, self._keys = state, store, log, keys
         self._adapters, self._knowledge, self._settings, self._clock = adapters, knowledge, settings, clock
         self._sources: dict[str, Source] = {}
@@ -136,7 +137,7 @@ class Pipeline:
                 time.sleep(REST_AFTER_ERROR_S)
             else:
                 if not moved:
-                    time.sleep(LOOK_EVERY_S)
+                    self._rest()
 
     def run_once(self) -> int:
         """One batch of every stream that has something, then what was decided. Returns how many records were settled."""
