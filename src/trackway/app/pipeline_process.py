@@ -30,8 +30,8 @@ from trackway.store.migrate import migrate
 
 LOG = logging.getLogger(__name__)
 
-# Whoever writes to the log wakes the pipeline; what people decide, it looks for ten times a second.
-LOOK_ANYWAY_S = 0.1
+# Whoever writes to the log wakes the pipeline; what people decide, it looks for five times a second.
+LOOK_ANYWAY_S = 0.2
 # Collecting comes first: the pipeline takes the processor time that is left.
 PIPELINE_NICE = 5
 

@@ -1,8 +1,8 @@
 """When the pipeline reads the log and when it looks around, so that with nothing to do it costs next to nothing.
 
-It asks whether anything was written each time it is woken, and ten times a second whether anything was and whether anybody
+It asks whether anything was written each time it is woken, and five times a second whether anything was and whether anybody
 changed the state; this is asked of the operating system and of SQLite without a question to either database. So it is late
-by a tenth of a second where nobody wakes it.
+by a fifth of a second where nobody wakes it.
 """
 
 import time
@@ -12,7 +12,7 @@ from trackway.eventlog.interface import EventLogReader
 
 LOOK_AROUND_S = 0.1
 # Also where nothing seems to have changed: what is held expires, the store ends what it was told to do.
-ANYWAY_S = 1.0
+ANYWAY_S = 2.0
 
 
 class Pace:

@@ -23,7 +23,7 @@ from trackway.profiles.tables import DECISIONS
 
 ACTIONS = ("merge", "undo", "restore", "approve")
 NOBODY = bytes(16)
-# The pipeline looks for decisions ten times a second.
+# The pipeline looks for decisions five times a second.
 PATIENCE_S = 10.0
 LOOK_EVERY_S = 0.05
 
