@@ -44,6 +44,19 @@ def test_the_first_touch_is_kept_and_the_last_is_that_of_the_session(open_visit,
     assert touches[0]["last_touch"]["session_id"] != touches[2]["last_touch"]["session_id"]
 
 
+def test_the_landing_page_of_a_visitor_who_agrees_later_is_the_first_touch(open_visit, page):
+    visit = open_visit("campaigns", "data-consent='pending'", agrees=False)
+    page.goto(visit.url + "?utm_source=letter", referer="https://mail.example/")
+    page.wait_for_function("window.trackway && trackway.version")
+    page.evaluate("trackway.consent('granted')")
+    visit.wait_for("page_view")
+    visit.go("/two")
+    touches = [view["context"] for view in visit.events("page_view")]
+    first = ("?utm_source=letter", "https://mail.example/")
+    assert [tell(visit, touch["first_touch"]) for touch in touches] == [first, first]
+    assert [tell(visit, touch["last_touch"]) for touch in touches] == [first, first]
+
+
 def test_the_sites_own_rule_shortens_every_address(open_visit, page):
     visit = open_visit("campaigns", "data-scrub='hidePins'")
     visit.go("?pin=4711&utm_source=letter")

@@ -71,6 +71,23 @@ def test_it_waits_twice_as_long_after_each_failure_up_to_a_bound_and_begins_anew
     assert page.evaluate(PAUSES) == [1000]
 
 
+def test_progress_that_a_site_names_itself_leaves_by_itself(site, receiver, page):
+    page.goto(site.add("/"))
+    receiver.wait_for("page_view", page=page)
+    page.evaluate("trackway.track('lesson_progress')")
+    assert len(receiver.wait_for("lesson_progress", page=page)) == 1
+
+
+def test_a_crowd_of_progress_does_not_keep_the_queue_from_leaving(site, receiver, page):
+    page.goto(site.add("/"))
+    receiver.wait_for("page_view", page=page)
+    page.wait_for_function(f"({STRANDED}).length === 0")
+    page.evaluate("for (let n = 0; n < 30; n++) trackway.track('video_progress', {n})")
+    page.evaluate("trackway.track('purchase')")
+    assert len(receiver.wait_for("purchase", page=page)) == 1
+    assert len(receiver.events("video_progress")) == 30
+
+
 def test_at_most_a_thousand_events_wait_and_the_first_ones_are_kept(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)

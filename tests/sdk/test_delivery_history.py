@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.sdk.conftest import STRANDED, LiveSite, Receiver, Site
+from tests.sdk.conftest import STRANDED, LiveSite, Receiver, Site, wait_until
 
 from trackway.testing.browser import ARGUMENTS, find_chromium
 
@@ -143,3 +143,19 @@ def test_what_another_page_took_over_meanwhile_counts_once(live_site: LiveSite, 
     live_site.wait_for("end")
     stored = Counter(event["event_type"] for event in live_site.events())
     assert stored == {"page_view": 3, "waits": 1, "end": 1}
+
+
+def test_a_no_on_the_next_page_holds_on_the_page_that_is_brought_back(live_site: LiveSite, page: Page) -> None:
+    live_site.add("/no")
+    page.goto(live_site.add("/unasked"))
+    live_site.wait_for("page_view")
+    follow(page, "/no")
+    live_site.wait_for("page_view", 2)
+    page.evaluate("trackway.consent('denied')")
+    told = ["page_view", "page_leave", "page_view", "consent_updated"]
+    wait_until(live_site.read_book, lambda book: book["received"] == len(told), live_site.tell)
+    travel(page, -1, "/unasked")
+    page.evaluate("trackway.track('silent')")
+    page.wait_for_timeout(400)
+    assert page.evaluate("[document.cookie, ...Object.keys(localStorage)]") == ["", "tw.consent"]
+    assert live_site.read_book()["received"] == len(told)

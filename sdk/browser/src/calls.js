@@ -3,7 +3,7 @@
 /** @import { Properties } from "./types.d.ts" */
 
 /** @param {unknown} value @returns {value is Properties} */
-export const isObject = (value) => !!value && typeof value === "object" && !Array.isArray(value);
+export const isObject = (value) => /** @type {any} */ (value) && typeof value === "object" && !Array.isArray(value);
 
 /**
  * @template T

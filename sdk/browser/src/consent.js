@@ -30,21 +30,21 @@ export const mayKeep = () => /known|granted/.test(state);
 /** Storage follows the state: open, closed, or closed and emptied. */
 const applyState = () => {
   state = out ? "denied" : answer;
-  if (/denied|cookieless/.test(state)) forgetVisitor();
+  if (/cookieless|denied/.test(state)) forgetVisitor();
   return state;
 };
 
 /**
  * @param {any} said a word, or {state: word}
- * @returns {ConsentState | undefined} nothing was said; any word that is not known is a no
+ * @returns {ConsentState | undefined} undefined or "": nothing was said; any word that is not known is a no
  */
 export const readAnswer = (said) => {
   said = said?.state ?? said;
-  return !said && said !== false ? undefined : /^(tru|1|yes|gra|all|acc|conf|opted.in)/.test(said)
-      ? "granted"
-      : /^(pending|cookieless|unknown)$/.test(said)
-        ? said
-        : "denied";
+  return /^(tru|1|yes|gra|all|acc|conf|opted.in)/.test(said)
+    ? "granted"
+    : said == null || /^(pending|cookieless|unknown|)$/.test(said)
+      ? said
+      : "denied";
 };
 
 /** @param {unknown} fallback what holds before the visitor has answered: option `consent` */

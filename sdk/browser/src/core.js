@@ -19,6 +19,7 @@
 /** @import { EarlyCall, Options, Properties, RecordEvent, TrackedEvent, Watcher } from "./types.d.ts" */
 
 import { copy, isObject } from "./calls.js";
+import { listen } from "./capture/listen.js";
 import { enterState, mayKeep, optOut, readAnswer, startConsent, state } from "./consent.js";
 import { openDelivery } from "./delivery.js";
 import { attempt, guard, warn } from "./guard.js";
@@ -37,6 +38,8 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
   const early = window.trackway?.splice ? window.trackway : [];
   if (early.version || !options.key) return warn(options.key ? "loaded twice" : "no data-key");
   startConsent(options.consent);
+  // What the visitor has answered in another tab, or on a page after this one, holds here, too.
+  listen("pageshow storage", ({ key, persisted }) => (persisted || key?.startsWith("tw.")) && startConsent(state));
   /** @type {(event: TrackedEvent) => void} */
   const deliver = openDelivery(
     options.endpoint,
@@ -44,9 +47,9 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
     // What is undefined is no part of the JSON.
     (events) =>
       JSON.stringify({
+        script: VERSION,
         write_key: options.key,
         sent_at: Date.now(),
-        script: VERSION,
         commerce: options.commerce,
         context: {
           screen: [screen.width, screen.height].join("x"),
@@ -82,25 +85,26 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
       event.anonymous_id = keepAnonymousId();
       event.session_id = touchSession(campaign);
       campaign = "";
+      if (event.session_id && event.event_type === "page_view") /** @type {any} */ (page).begin_?.(event);
     } else {
-      if (/^(identify|group|alias|set)$/.test(event.event_type)) return;
-      event.user_id = event.account_id = event.instance_id = undefined;
+      if (/^(set|alias|identify|group)$/.test(event.event_type)) return;
+      event.user_id = event.instance_id = event.account_id = undefined;
     }
     deliver(event);
   };
 
   /** @type {RecordEvent} */
   const record = (eventType, properties, extra, at = when || Date.now()) => {
-    // A copy: what the page changes later does not change what happened.
+    // A copy: what the page changes later does not change what happened. Here as in the calls the order is the one that packs best.
     const event = copy({
-      event_type: eventType,
-      dedupe_key: makeUuid(at),
-      occurred_at: at,
       url: page.scrub(location.href),
+      dedupe_key: makeUuid(at),
       referrer: page.scrub(page.referrer),
-      title: document.title,
       properties,
+      event_type: eventType,
+      title: document.title,
       context: { consent_state: state },
+      occurred_at: at,
       ...who,
       ...extra,
     });
@@ -132,21 +136,20 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
       const [name, category] = texts;
       return say("page_view", "properties", [{ ...rest[0], name, category }, rest[1]]);
     },
+    group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) =>
+      id && !isObject(id) && ((who.account_id = `${id}`), say("group", "account_traits", rest)),
+    alias: (/** @type {any} */ id, /** @type {any} */ previous) =>
+      id && previous && record("alias", {}, { user_id: `${id}`, identifiers: { user_id: [`${previous}`] } }),
+    reset: () => {
+      who = {};
+      forgetVisitor();
+      return true;
+    },
     identify: (/** @type {any[]} */ ...rest) => {
       const id = isObject(rest[0]) ? "" : rest.shift();
       const { user_id, userId = user_id, ...traits } = isObject(rest[0]) ? rest[0] : {};
       if (id || userId) who.user_id = `${id || userId}`;
       return (id || rest[0]) && say("identify", "traits", [traits, rest[1]]);
-    },
-    group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) =>
-      id && !isObject(id) && ((who.account_id = `${id}`), say("group", "account_traits", rest)),
-    alias: (/** @type {any} */ id, /** @type {any} */ previous) =>
-      id && previous && record("alias", {}, { user_id: `${id}`, identifiers: { user_id: [`${previous}`] } }),
-    set: (/** @type {any[]} */ ...rest) => isObject(rest[0]) && say("set", "traits", rest),
-    reset: () => {
-      who = {};
-      forgetVisitor();
-      return true;
     },
     consent: (/** @type {any} */ said) => {
       if (said == null) return;
@@ -163,8 +166,9 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
       held.splice(0).forEach(dispatch);
       return state;
     },
-    optOut: () => optOut(1),
+    set: (/** @type {any[]} */ ...rest) => isObject(rest[0]) && say("set", "traits", rest),
     optIn: () => optOut(0),
+    optOut: () => optOut(1),
   };
 
   /** @type {(call: EarlyCall) => void} */

@@ -54,12 +54,11 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
 
   const send = async () => {
     // The event `online` goes on from here.
-    if (flying || !waiting[0] || !navigator.onLine) return;
+    if (!waiting[0] || flying || !navigator.onLine) return;
     let status = 0;
     let pause;
     const [body, keepalive, count] = fill();
     flying = count;
-    sure = sure && keepalive;
     try {
       const response = await post(endpoint, { method: "POST", body, keepalive });
       status = response.status;
@@ -70,7 +69,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
       // No network, blocked, or refused by CORS: the browser does not tell which.
     }
     flying = 0;
-    if (/^0|^5|408|429/.test(/** @type {any} */ (status))) {
+    if (/^5|^0|408|429/.test(/** @type {any} */ (status))) {
       sure = false;
       failures++;
       plan((pause || Math.min(150_000, 500 * 2 ** failures)) * (1 + Math.random()));
@@ -112,10 +111,10 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
   return (event) => {
     waiting[LAST_WAITING] || waiting.push(event);
     // Many at once wait for no more, and are too dear to be written one by one.
-    if (waiting[20]) return;
+    if (waiting[21]) return;
     // On disk at once: a page may be killed.
     save();
-    // How far a film is needs no request of its own.
-    failures || /progress/.test(/** @type {any} */ (event).event_type) || plan(LINGER_MS);
+    // How far a film is needs no request of its own, unless it makes a crowd.
+    failures || (!waiting[20] && /o_progress/.test(/** @type {any} */ (event).event_type)) || plan(LINGER_MS);
   };
 };

@@ -17,7 +17,7 @@ const VALID_MS = 120_000;
  *
  * @type {Watcher} option `link`: names of domains, with their subdomains, separated by commas or blanks
  */
-export function watchLinks(_record, { link = "" }) {
+export function watchLinks(_record, { link }) {
   /** @param {string} url */
   const isLinked = (url) => attempt(() => link.split(/[\s,]+/).some((/** @type {string} */ name) => ("." + new URL(url).hostname).endsWith("." + name)));
 

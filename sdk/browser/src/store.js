@@ -40,7 +40,7 @@ export const writeCookie = (id) => {
     // The number of the first label; -1, which leaves none, is the last that is tried.
     for (let first = labels.length; (mayKeep() || !id) && ~first-- && readCookie() !== id; ) {
       document.cookie =
-        `tw_aid=${id};Max-Age=${id ? COOKIE_SECONDS : 0};Path=/;SameSite=Lax;Domain=${labels.slice(first >>> 0).join(".")}` +
+        `tw_aid=${id};Max-Age=${id ? COOKIE_SECONDS : 0};Domain=${labels.slice(first >>> 0).join(".")};SameSite=Lax;Path=/` +
         // "https:", of all schemes that have cookies.
         (location.protocol > "http:" ? ";Secure" : "");
     }

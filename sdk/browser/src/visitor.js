@@ -37,7 +37,7 @@ export const readCampaign = () => location.search.match(CAMPAIGN)?.join("&");
  * @param {string} [campaign] of a page that was just entered
  * @returns {string} "" when it may not or cannot be kept
  */
-export const touchSession = (campaign = "") => {
+export const touchSession = (campaign) => {
   const now = Date.now();
   /** @type {any[]} */
   const [found, last, from = ""] = readStorage(SESSION).split(" ");
@@ -45,7 +45,7 @@ export const touchSession = (campaign = "") => {
   const goesOn =
     now - last < IDLE_MS &&
     now - parseInt(found, 16) * 65_536 < LONGEST_MS &&
-    (!campaign || campaign === from);
+    (!campaign || from === campaign);
   const id = goesOn ? found : makeUuid(now);
   writeStorage(SESSION, `${id} ${now} ${campaign || from}`);
   return readStorage(SESSION) && id;

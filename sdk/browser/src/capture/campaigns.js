@@ -17,8 +17,6 @@ import { readStorage, writeStorage } from "../store.js";
  */
 export function watchCampaigns(_record, _options, page) {
   page.begin_ = ({ session_id, url, referrer, context }) => {
-    // Nobody to keep it of.
-    if (!session_id) return;
     const touch = { session_id, url, referrer };
     const { first_touch = touch, last_touch = touch } = JSON.parse(/** @type {any} */ (readStorage("tw_touch") || 0));
     context.first_touch = first_touch;

@@ -6,7 +6,7 @@ export interface Page extends PageState {
   view_?: TrackedEvent;
   /** A script changes the address. */
   end_?: () => void;
-  /** A page view was recorded, and may get more context. */
+  /** A page view is about to leave, with its ids, and may get more context. */
   begin_?: (view: TrackedEvent) => void;
   /** Records a step of the widget that something happened in; nothing where it was in none. */
   tell_?: (find: Find, eventType: string, properties?: Properties) => TrackedEvent | undefined;

@@ -8,7 +8,7 @@
 import { listen } from "./listen.js";
 
 const MOST_TEXT = 80;
-const UNREAD = "[contenteditable],input,textarea,select,[data-no-track]";
+const UNREAD = "[data-no-track],textarea,select,[contenteditable],input";
 
 /**
  * Clicks on links, buttons and whatever carries `data-track`, the middle button too, also inside
@@ -29,7 +29,7 @@ export function watchClicks(record, _options, page) {
     /** @type {Record<string, unknown>} */
     const properties = {
       tag: localName,
-      text: text.replace(/\s+/g, " ").slice(0, MOST_TEXT),
+      text: text.slice(0, MOST_TEXT),
       id,
       // Links in drawings have no address as text.
       href: host == null ? host : page.scrub(href),

@@ -21,7 +21,7 @@ export function watchLeaving(record, _options, page) {
 
   const measure = () => {
     // Rounded, in percent.
-    depth = Math.max(depth, Math.min(100, (0.5 + (100 * (scrollY + innerHeight)) / document.documentElement.scrollHeight) | 0));
+    depth = Math.min(100, Math.max(depth, (0.5 + (100 * (scrollY + innerHeight)) / document.documentElement.scrollHeight) | 0));
   };
 
   /** @param {unknown} [event] none: a script has changed the address */

@@ -16,7 +16,7 @@ import { listen } from "./listen.js";
 export function watchMedia(record, _options, page) {
   /** @type {Record<string, number>} Quarters that are recorded, by address of the medium. */
   const played = {};
-  listen("play timeupdate ended", ({ type, target: { localName, id, currentSrc, currentTime, duration } }) => {
+  listen("play ended timeupdate", ({ type, target: { localName, id, currentSrc, currentTime, duration } }) => {
     if (!currentSrc) return;
     const src = page.scrub(currentSrc.split(/[?;]/)[0]);
     const quarter = type === "ended" ? 4 : ((4 * currentTime) / duration) | 0;

@@ -26,16 +26,15 @@ export function watchPages(record, options, page) {
   /** @param {number} [at] */
   const view = (at) => {
     shown = location.href;
-    const event = (page.view_ = record("page_view", {}, {}, at));
-    page.begin_?.(event);
+    page.view_ = record("page_view", {}, {}, at);
     // The title often follows the address by a moment, and the event leaves a little later still.
     setTimeout(() => {
-      if (shown === location.href) event.title = document.title;
+      if (shown === location.href) /** @type {any} */ (page.view_).title = document.title;
     }, TITLE_AFTER_MS);
   };
 
   const follow = guard((/** @type {unknown} */ _said) => {
-    if (!shown || strip(location.href) === strip(shown)) return;
+    if (!shown || strip(shown) === strip(location.href)) return;
     page.end_?.();
     page.referrer = shown;
     view();
@@ -52,8 +51,8 @@ export function watchPages(record, options, page) {
 
   // Opened in a background tab or rendered ahead of the visit: it counts when it is seen.
   const see = (/** @type {{persisted?: boolean, at?: number}} */ { persisted, at }) => {
-    if (persisted || !(shown || document.hidden)) view(at);
+    if (!(shown || document.hidden) || persisted) view(at);
   };
-  listen("visibilitychange pageshow", see);
+  listen("pageshow visibilitychange", see);
   see({ at: Math.round(performance.timeOrigin) });
 }

@@ -17,11 +17,11 @@ import { watchMedia } from "./media.js";
 /** @type {Record<string, Watcher>} */
 export const WATCHERS = {
   link: watchLinks,
-  leave: watchLeaving,
+  widgets: watchWidgets,
   campaigns: watchCampaigns,
   clicks: watchClicks,
-  widgets: watchWidgets,
-  forms: watchForms,
-  pages: watchPages,
   media: watchMedia,
+  forms: watchForms,
+  leave: watchLeaving,
+  pages: watchPages,
 };

@@ -55,6 +55,6 @@ export function watchWidgets(record, _options, page) {
     }
   });
   look(0);
-  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
+  new MutationObserver(look).observe(document, { childList: true, subtree: true, attributes: true });
   listen("transitionend", look);
 }
