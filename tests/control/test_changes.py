@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trackway.control.database import State, bump_version, make_url, migrate_state, read_version
+from trackway.control.database import ChangeWatch, State, bump_version, make_url, migrate_state, read_version
 from trackway.control.workspaces import ensure_first_workspace
 
 
@@ -20,22 +20,36 @@ def state(tmp_path: Path) -> Iterator[State]:
     state.close()
 
 
+def hear(watch: ChangeWatch) -> bool:
+    """As who reads what has changed, and does not fail."""
+    changed = watch.has_changed()
+    watch.note_seen()
+    return changed
+
+
 def test_each_watch_hears_of_each_commit_once(state: State) -> None:
     first, second = state.watch(), state.watch()
-    assert [first.has_changed(), first.has_changed(), second.has_changed(), second.has_changed()] == [True, False] * 2
+    assert [hear(first), hear(first), hear(second), hear(second)] == [True, False] * 2
     for _ in range(3):
         with state.write() as connection:
             bump_version(connection)
-            assert not first.has_changed()
-        assert [first.has_changed(), first.has_changed()] == [True, False]
-    assert [second.has_changed(), second.has_changed()] == [True, False]
+            assert not hear(first)
+        assert [hear(first), hear(first)] == [True, False]
+    assert [hear(second), hear(second)] == [True, False]
     read_version(state)
-    assert not first.has_changed()
+    assert not hear(first)
+
+
+def test_it_says_so_until_what_changed_has_been_read(state: State) -> None:
+    watch = state.watch()
+    assert [watch.has_changed(), watch.has_changed()] == [True, True]
+    watch.note_seen()
+    assert not watch.has_changed()
 
 
 def test_a_transaction_that_is_rolled_back_is_no_news(state: State) -> None:
     watch = state.watch()
-    watch.has_changed()
+    hear(watch)
     with pytest.raises(LookupError), state.write() as connection:
         bump_version(connection)
         raise LookupError
@@ -44,7 +58,7 @@ def test_a_transaction_that_is_rolled_back_is_no_news(state: State) -> None:
 
 def test_a_commit_of_another_process_is_heard(state: State, tmp_path: Path) -> None:
     watch = state.watch()
-    watch.has_changed()
+    hear(watch)
     program = (
         "import sys; from pathlib import Path; from trackway.control.database import *\n"
         "state = State(make_url(Path(sys.argv[1]), ''))\n"
@@ -52,7 +66,7 @@ def test_a_commit_of_another_process_is_heard(state: State, tmp_path: Path) -> N
     )
     before = read_version(state)
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
-    assert watch.has_changed()
+    assert hear(watch)
     assert read_version(state) == before + 1
 
 
@@ -60,9 +74,9 @@ def test_a_watch_keeps_nobody_from_emptying_the_write_ahead_log(state: State, tm
     watch = state.watch()
     with state.write() as connection:
         bump_version(connection)
-    assert watch.has_changed()
+    assert hear(watch)
     assert state.forget_old_pages()
     assert (tmp_path / "state.db-wal").stat().st_size == 0
     with state.write() as connection:
         bump_version(connection)
-    assert watch.has_changed()
+    assert hear(watch)

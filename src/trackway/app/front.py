@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -60,7 +61,7 @@ from trackway.query.feed import LiveFeed
 from trackway.records import decode_record
 from trackway.settings import Settings
 from trackway.store.client import EventStore
-from trackway.store.keys import KeyIndex, KeyReader
+from trackway.store.keys import KeyIndex, KeyIndexFailed, KeyReader
 
 LOG = logging.getLogger(__name__)
 
@@ -253,9 +254,13 @@ class Front:
         """Once a second: forget what the pipeline has settled, and watch how far it is behind."""
         while True:
             await asyncio.sleep(SETTLE_EVERY_S)
-            position, backlog = await asyncio.to_thread(self._look_at_pipeline, index)
-            memory.settle(position.segment, position.ordinal)
             await collector.tell_limited()
+            try:
+                position, backlog = await asyncio.to_thread(self._look_at_pipeline, index)
+            except (OperationalError, KeyIndexFailed, OSError) as error:
+                LOG.warning("how far the pipeline is cannot be seen now: %s", error)
+                continue
+            memory.settle(position.segment, position.ordinal)
             METRICS.log_backlog_bytes.set(backlog)
             collector.overloaded = backlog > self._settings.log_backlog_bytes
 
@@ -264,6 +269,7 @@ class Front:
         if self._changes.has_changed():
             self._settled = read_position(self._state, self._stream)
             index.refresh()
+            self._changes.note_seen()
         return self._settled, self._reader.backlog_bytes(self._stream, self._settled)
 
     async def _expose_metrics(self, request: Request) -> Response:

@@ -1,6 +1,7 @@
 """Is it well: the answers of /health and /health/ready."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ from starlette.responses import JSONResponse
 from trackway.app.folder import Folder
 from trackway.app.supervisor import ChildState
 from trackway.store.client import EventStore
+
+LOG = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 
@@ -45,9 +48,17 @@ class Health:
         while True:
             self._parts = await asyncio.to_thread(self._look)
             if not self._was_ready and self._parts.store and self._parts.pipeline:
-                self._was_ready = True
-                (self._folder.run / "ready").touch()
+                self._was_ready = self._say_ready()
             await asyncio.sleep(LOOK_EVERY_S if self._was_ready else 0.05)
+
+    def _say_ready(self) -> bool:
+        """To the supervisor; False where a full disk takes no file yet."""
+        try:
+            (self._folder.run / "ready").touch()
+        except OSError as error:
+            LOG.warning("ready, but it cannot be said: %s", error)
+            return False
+        return True
 
     def _look(self) -> Parts:
         store = self._store.ping()

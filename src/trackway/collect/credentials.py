@@ -2,13 +2,18 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping
+
+from sqlalchemy.exc import OperationalError
 
 from trackway.control.database import State, read_version
 from trackway.control.plans import EMPTY_PLAN, Plan, read_plans
 from trackway.control.sources import CREDENTIAL_FORMS, KeyHolder, digest_key, read_key_holders
 from trackway.profiles.policies import Policy
 from trackway.profiles.policy_versions import read_policies
+
+LOG = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.3
 # Unknown keys ask the database at most this often and wait their turn, so that guessing is slow and cheap.
@@ -76,5 +81,10 @@ class KeyRing:
         changes = self._state.watch()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            if changes.has_changed():
+            if not changes.has_changed():
+                continue
+            try:
                 await asyncio.to_thread(self.load)
+                changes.note_seen()
+            except OperationalError as error:
+                LOG.warning("sources and keys stay as they were, the relational state does not answer now: %s", error)

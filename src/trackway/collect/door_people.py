@@ -231,15 +231,14 @@ class DoorPeople:
 
     async def watch(self) -> None:
         """Follow merges and erasures. `find_profile` is at most a third of a second behind."""
-        changes, behind = self.state.watch(), True
+        changes = self.state.watch()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            behind = changes.has_changed() or behind
-            if not behind:
+            if not changes.has_changed():
                 continue
             try:
                 self._follow(*await asyncio.to_thread(self._look))
-                behind = False
+                changes.note_seen()
             except OperationalError as error:
                 LOG.warning("the relational state does not answer now: %s", error)
 

@@ -86,20 +86,24 @@ class ChangeWatch:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: sqlite3.Connection | None = None
+        self._now: int | None = None
         self._seen: int | None = None
 
     def has_changed(self) -> bool:
-        """True at first. It never waits: where the database does not answer at once, something may have changed."""
+        """True until `note_seen`. It never waits: where the database does not answer at once, something may have changed."""
         if self._engine.dialect.name != "sqlite":
             return True
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            (now,) = self._connection.execute("PRAGMA data_version").fetchone()
+            (self._now,) = self._connection.execute("PRAGMA data_version").fetchone()
         except sqlite3.OperationalError:
             return True
-        seen, self._seen = self._seen, now
-        return bool(now != seen)
+        return self._now != self._seen
+
+    def note_seen(self) -> None:
+        """What there was when it was asked last has been read, and reading it has not failed."""
+        self._seen = self._now
 
     def _connect(self) -> sqlite3.Connection:
         """One of its own: what a connection itself commits, its `data_version` does not tell."""

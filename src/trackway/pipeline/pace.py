@@ -42,9 +42,14 @@ class Pace:
         if not settled and now - looked_at <= ANYWAY_S:
             if now - self._asked_at <= LOOK_AROUND_S:
                 return False
-            self._asked_at = now
-            return self._changes.has_changed()
+            return self._ask(now)
         # Asked all the same: what is looked at now is nothing new at the next question.
-        self._asked_at = now
-        self._changes.has_changed()
+        self._ask(now)
         return True
+
+    def _ask(self, now: float) -> bool:
+        self._asked_at = now
+        changed = self._changes.has_changed()
+        # Where the look fails, the one a while later makes up for it.
+        self._changes.note_seen()
+        return changed
