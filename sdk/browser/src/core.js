@@ -138,8 +138,8 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
     },
     group: (/** @type {any} */ id, /** @type {any[]} */ ...rest) =>
       id && !isObject(id) && ((who.account_id = `${id}`), say("group", "account_traits", rest)),
-    alias: (/** @type {any} */ id, /** @type {any} */ previous) =>
-      id && previous && record("alias", {}, { user_id: `${id}`, identifiers: { user_id: [`${previous}`] } }),
+    alias: (/** @type {any} */ id, /** @type {any} */ previous = who.user_id) =>
+      id && record("alias", {}, { user_id: `${id}`, identifiers: previous && { user_id: [`${previous}`] } }),
     reset: () => {
       who = {};
       forgetVisitor();
