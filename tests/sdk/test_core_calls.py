@@ -92,6 +92,7 @@ FORMS = {
     "group(id, traits)": ("group('acme', {a: 1})", "group", {}, {"account_id": "acme", "account_traits": {"a": 1}}),
     "set(traits)": ("set({a: 1})", "set", {}, {"traits": {"a": 1}}),
     "alias(id, previous)": ("alias('u', 'v')", "alias", {}, {"user_id": "u", "identifiers": {"user_id": ["v"]}}),
+    "alias(id)": ("alias('u')", "alias", {}, {"user_id": "u", "identifiers": {}}),
 }
 
 
@@ -106,6 +107,14 @@ def test_a_call_becomes_one_event(open_visit, page, call, event_type, properties
     assert (event["event_type"], event["properties"]) == (event_type, properties)
     assert {name: event[name] for name in fields} == fields
     assert page.evaluate("called") == (1 if "done" in call else 0)
+
+
+def test_an_alias_without_a_previous_id_is_one_of_whom_the_page_knows(open_visit, page):
+    visit = open_visit("calls")
+    visit.go()
+    page.evaluate("trackway.identify('before'); trackway.alias('after')")
+    (alias,) = visit.wait_for("alias")
+    assert (alias["user_id"], alias["identifiers"]) == ("after", {"user_id": ["before"]})
 
 
 def test_a_callback_that_throws_reaches_nobody(open_visit, page):

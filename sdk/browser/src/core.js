@@ -87,8 +87,8 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
       campaign = "";
       if (event.session_id && event.event_type === "page_view") /** @type {any} */ (page).begin_?.(event);
     } else {
-      if (/^(set|alias|identify|group)$/.test(event.event_type)) return;
-      event.user_id = event.instance_id = event.account_id = undefined;
+      if (/^(group|alias|set|identify)$/.test(event.event_type)) return;
+      event.instance_id = event.account_id = event.user_id = undefined;
     }
     deliver(event);
   };

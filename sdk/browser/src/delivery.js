@@ -69,7 +69,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
       // No network, blocked, or refused by CORS: the browser does not tell which.
     }
     flying = 0;
-    if (/^5|^0|408|429/.test(/** @type {any} */ (status))) {
+    if (/^0|^5|408|429/.test(/** @type {any} */ (status))) {
       sure = false;
       failures++;
       plan((pause || Math.min(150_000, 500 * 2 ** failures)) * (1 + Math.random()));

@@ -74,7 +74,8 @@ export interface Trackway {
   identify(userId: string | number | null, traits?: Properties, options?: CallOptions, callback?: Callback): void;
   identify(traits: Properties, options?: CallOptions, callback?: Callback): void;
   group(accountId: string | number, traits?: Properties, options?: CallOptions, callback?: Callback): void;
-  alias(userId: string | number, previousId: string | number, options?: CallOptions, callback?: Callback): void;
+  /** Without `previousId`: of the user whom this page has identified, else of the visitor. */
+  alias(userId: string | number, previousId?: string | number, options?: CallOptions, callback?: Callback): void;
   set(traits: Properties, options?: CallOptions, callback?: Callback): void;
   reset(): void;
   consent(states: Properties | ConsentState): void;

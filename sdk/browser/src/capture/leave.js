@@ -42,6 +42,6 @@ export function watchLeaving(record, _options, page) {
     depth = 0;
   };
   listen("scroll", measure);
-  listen("focus blur visibilitychange", look);
+  listen("blur focus visibilitychange", look);
   look(1);
 }

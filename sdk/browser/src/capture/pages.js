@@ -51,7 +51,7 @@ export function watchPages(record, options, page) {
 
   // Opened in a background tab or rendered ahead of the visit: it counts when it is seen.
   const see = (/** @type {{persisted?: boolean, at?: number}} */ { persisted, at }) => {
-    if (!(shown || document.hidden) || persisted) view(at);
+    if (persisted || !(shown || document.hidden)) view(at);
   };
   listen("pageshow visibilitychange", see);
   see({ at: Math.round(performance.timeOrigin) });
