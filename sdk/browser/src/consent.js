@@ -56,6 +56,14 @@ export const startConsent = (fallback) => {
   applyState();
 };
 
+/**
+ * What the visitor has answered in another tab, or on a later page before the browser brought
+ * this one back, holds here, too. Looked for at each event: a page that is brought back has heard of nothing meanwhile.
+ */
+export const followAnswer = () => {
+  if ((readStorage(ANSWER) || answer) !== answer || readStorage(OPT_OUT) > out) startConsent(state);
+};
+
 /** @param {ConsentState} next */
 export const enterState = (next) => {
   answer = next;

@@ -19,8 +19,7 @@
 /** @import { EarlyCall, Options, Properties, RecordEvent, TrackedEvent, Watcher } from "./types.d.ts" */
 
 import { copy, isObject } from "./calls.js";
-import { listen } from "./capture/listen.js";
-import { enterState, mayKeep, optOut, readAnswer, startConsent, state } from "./consent.js";
+import { enterState, followAnswer, mayKeep, optOut, readAnswer, startConsent, state } from "./consent.js";
 import { openDelivery } from "./delivery.js";
 import { attempt, guard, warn } from "./guard.js";
 import { hash } from "./hash.js";
@@ -38,8 +37,6 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
   const early = window.trackway?.splice ? window.trackway : [];
   if (early.version || !options.key) return warn(options.key ? "loaded twice" : "no data-key");
   startConsent(options.consent);
-  // What the visitor has answered in another tab, or on a page after this one, holds here, too.
-  listen("pageshow storage", ({ key, persisted }) => (persisted || key?.startsWith("tw.")) && startConsent(state));
   /** @type {(event: TrackedEvent) => void} */
   const deliver = openDelivery(
     options.endpoint,
@@ -87,7 +84,7 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
       campaign = "";
       if (event.session_id && event.event_type === "page_view") /** @type {any} */ (page).begin_?.(event);
     } else {
-      if (/^(group|alias|set|identify)$/.test(event.event_type)) return;
+      if (/^(set|alias|group|identify)$/.test(event.event_type)) return;
       event.instance_id = event.account_id = event.user_id = undefined;
     }
     deliver(event);
@@ -95,13 +92,14 @@ export const startFromOptions = guard((/** @type {Options} */ options, /** @type
 
   /** @type {RecordEvent} */
   const record = (eventType, properties, extra, at = when || Date.now()) => {
+    followAnswer();
     // A copy: what the page changes later does not change what happened. Here as in the calls the order is the one that packs best.
     const event = copy({
+      event_type: eventType,
       url: page.scrub(location.href),
       dedupe_key: makeUuid(at),
-      referrer: page.scrub(page.referrer),
       properties,
-      event_type: eventType,
+      referrer: page.scrub(page.referrer),
       title: document.title,
       context: { consent_state: state },
       occurred_at: at,

@@ -54,7 +54,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
 
   const send = async () => {
     // The event `online` goes on from here.
-    if (!waiting[0] || flying || !navigator.onLine) return;
+    if (!navigator.onLine || flying || !waiting[0]) return;
     let status = 0;
     let pause;
     const [body, keepalive, count] = fill();
@@ -110,11 +110,11 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
 
   return (event) => {
     waiting[LAST_WAITING] || waiting.push(event);
-    // Many at once wait for no more, and are too dear to be written one by one.
-    if (waiting[21]) return;
+    // A crowd is too dear to be written one by one.
+    if (waiting[99]) return;
     // On disk at once: a page may be killed.
     save();
-    // How far a film is needs no request of its own, unless it makes a crowd.
-    failures || (!waiting[20] && /o_progress/.test(/** @type {any} */ (event).event_type)) || plan(LINGER_MS);
+    // Many at once wait for no more. How far a film is needs no request of its own, unless it makes a crowd.
+    failures || waiting[21] || (!waiting[20] && /o_progress/.test(/** @type {any} */ (event).event_type)) || plan(LINGER_MS);
   };
 };

@@ -40,7 +40,7 @@ export const writeCookie = (id) => {
     // The number of the first label; -1, which leaves none, is the last that is tried.
     for (let first = labels.length; (mayKeep() || !id) && ~first-- && readCookie() !== id; ) {
       document.cookie =
-        `tw_aid=${id};Max-Age=${id ? COOKIE_SECONDS : 0};Domain=${labels.slice(first >>> 0).join(".")};SameSite=Lax;Path=/` +
+        `tw_aid=${id};Domain=${labels.slice(first >>> 0).join(".")};Path=/;Max-Age=${id ? COOKIE_SECONDS : 0};SameSite=Lax` +
         // "https:", of all schemes that have cookies.
         (location.protocol > "http:" ? ";Secure" : "");
     }

@@ -8,7 +8,7 @@
 import { listen } from "./listen.js";
 
 const MOST_TEXT = 80;
-const UNREAD = "[data-no-track],input,select,[contenteditable],textarea";
+const UNREAD = "[data-no-track],textarea,input,[contenteditable],select";
 
 /**
  * Clicks on links, buttons and whatever carries `data-track`, the middle button too, also inside

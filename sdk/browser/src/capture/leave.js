@@ -32,7 +32,7 @@ export function watchLeaving(record, _options, page) {
     since = document.hidden || !document.hasFocus() ? 0 : now;
     if (view && engaged > 1 && (!event || document.hidden)) {
       measure();
-      record("page_leave", { engaged_ms: engaged | 0, scroll_depth: depth }, { url: view.url });
+      record("page_leave", { scroll_depth: depth, engaged_ms: engaged | 0 }, { url: view.url });
       engaged = 0;
     }
   };
