@@ -1,10 +1,14 @@
-"""The order of the files; one running server for all tests that need no fresh one; folders of outside data."""
+"""The order of the files; one running server for all tests that need no fresh one; an empty state; other browsers; folders of outside data."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from trackway.control.database import State, make_url, migrate_state
+from trackway.control.workspaces import ensure_first_workspace
+from trackway.testing.other_browsers import OtherBrowser, OtherBrowserMissing, launch_firefox, launch_webkit
 from trackway.testing.server import TestServer, start_server
 
 # Files of half a minute and more, longest first. They begin first, so that no worker is left alone with one at the end.
@@ -60,3 +64,28 @@ def outside_data() -> Path:
     if not OUTSIDE_DATA.is_dir():
         pytest.skip(f"{OUTSIDE_DATA} is missing: this test needs input that is not part of the project")
     return OUTSIDE_DATA
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    """Of a new installation, without a server."""
+    state = State(make_url(tmp_path, ""))
+    migrate_state(state)
+    ensure_first_workspace(state)
+    yield state
+    state.close()
+
+
+@contextlib.contextmanager
+def skip_if_missing() -> Iterator[None]:
+    """What needs a browser that is not installed here is skipped, and says how to get it."""
+    try:
+        yield
+    except OtherBrowserMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=[launch_firefox, launch_webkit], ids=["firefox", "webkit"])
+def other_browser(request: pytest.FixtureRequest) -> Iterator[OtherBrowser]:
+    with skip_if_missing(), request.param() as browser:
+        yield browser

@@ -2,25 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
 
 from trackway.collect.credentials import KeyRing
-from trackway.control.database import State, bump_version, make_url, migrate_state
+from trackway.control.database import State, bump_version
 from trackway.control.sources import add_source, set_enabled
-from trackway.control.workspaces import ensure_first_workspace
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    state = State(make_url(tmp_path, ""))
-    migrate_state(state)
-    ensure_first_workspace(state)
-    yield state
-    state.close()
 
 
 def rename(state: State, before: str, after: str) -> None:

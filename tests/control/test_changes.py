@@ -2,22 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from trackway.control.database import ChangeWatch, State, bump_version, make_url, migrate_state, read_version
-from trackway.control.workspaces import ensure_first_workspace
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    state = State(make_url(tmp_path, ""))
-    migrate_state(state)
-    ensure_first_workspace(state)
-    yield state
-    state.close()
+from trackway.control.database import ChangeWatch, State, bump_version, read_version
 
 
 def hear(watch: ChangeWatch) -> bool:

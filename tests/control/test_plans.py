@@ -1,14 +1,12 @@
 """The tracking plan in the relational state: versions, what a schema may be, and what is refused when it is set."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from trackway.control.database import State, migrate_state, read_version
+from trackway.control.database import State, read_version
 from trackway.control.plan_schemas import (
     LONGEST_SCHEMA,
     MOST_SUBSCHEMAS,
@@ -25,19 +23,9 @@ from trackway.control.plans import (
     read_change,
     read_plans,
 )
-from trackway.control.workspaces import ensure_first_workspace
 from trackway.event import Event
 
 PRICED = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    made = State(f"sqlite:///{tmp_path / 'state.db'}")
-    migrate_state(made)
-    ensure_first_workspace(made)
-    yield made
-    made.close()
 
 
 def make_event(**fields: Any) -> Event:

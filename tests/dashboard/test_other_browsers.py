@@ -1,13 +1,12 @@
 """The dashboard in Firefox and in WebKit, Safari's engine, where they are installed; the other tests use Chromium."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.dashboard.conftest import Sender
 
-from trackway.testing.other_browsers import OtherBrowser, OtherBrowserMissing, launch_firefox, launch_webkit
+from trackway.testing.other_browsers import OtherBrowser
 from trackway.testing.server import TestServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -17,17 +16,13 @@ FILL_IN = """const [name, password] = ["name", "password"].map((field) => docume
   name.value = "admin"; password.value = given[0]"""
 
 
-@pytest.fixture(params=[launch_firefox, launch_webkit], ids=["firefox", "webkit"])
-def signed_in(request: pytest.FixtureRequest, server: TestServer) -> Iterator[OtherBrowser]:
-    try:
-        with request.param() as browser:
-            browser.goto(f"{server.url}/app/")
-            browser.run(FILL_IN, server.password)
-            browser.click("form button")
-            wait_for(browser, "location.pathname === '/app/tracking'")
-            yield browser
-    except OtherBrowserMissing as error:
-        pytest.skip(str(error))
+@pytest.fixture
+def signed_in(other_browser: OtherBrowser, server: TestServer) -> OtherBrowser:
+    other_browser.goto(f"{server.url}/app/")
+    other_browser.run(FILL_IN, server.password)
+    other_browser.click("form button")
+    wait_for(other_browser, "location.pathname === '/app/tracking'")
+    return other_browser
 
 
 def wait_for(browser: OtherBrowser, truth: str) -> None:

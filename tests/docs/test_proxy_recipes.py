@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.dashboard.conftest import Visitor
 
+from trackway.app.supervisor import find_free_port
 from trackway.collect.script_files import read_manifest
 from trackway.testing.server import Answer, TestServer, start_server
 
@@ -41,12 +42,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     settings: dict[str, Any] = {"script_path": "/a/s.js", "collect_path": "/a/e", "trusted_proxies": "127.0.0.1/32"}
     with start_server(data, pipeline_linger_ms=20, **settings) as running:
         yield running
-
-
-def find_free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager

@@ -2,28 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from trackway.control.database import State, bump_version, make_url, migrate_state
-from trackway.control.workspaces import ensure_first_workspace
+from trackway.control.database import State, bump_version
 from trackway.eventlog.embedded import LogReader, LogWriter
 from trackway.pipeline import pace
 from trackway.pipeline.pace import Pace
 
 
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
-    # No test depends on how fast it runs: what happens anyway happens in an hour.
+@pytest.fixture(autouse=True)
+def no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on how fast it runs: what happens anyway happens in an hour."""
     monkeypatch.setattr(pace, "ANYWAY_S", 3600.0)
     monkeypatch.setattr(pace, "LOOK_AROUND_S", 0.0)
-    state = State(make_url(tmp_path, ""))
-    migrate_state(state)
-    ensure_first_workspace(state)
-    yield state
-    state.close()
 
 
 def append(log: Path, payload: bytes) -> None:

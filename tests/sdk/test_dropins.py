@@ -1,7 +1,6 @@
 """The drop-in scripts in headless Chromium, against the real collector: what is stored, and that it is stored once."""
 
 import http.client
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 from tests.sdk.conftest import serve
 
+from trackway.app.supervisor import find_free_port
 from trackway.testing.server import TestServer, start_server
 
 pytestmark = pytest.mark.browser
@@ -494,16 +494,10 @@ def test_an_event_just_before_the_tab_is_closed_is_stored_once(dropin, page):
     assert len(dropin.stored(dropin.type_of("closing"))) == 1
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 def start_again(tmp_path: Path) -> Callable[[], Any]:
     """The same server, as often as it is asked for: same data, same port."""
-    port = free_port()
+    port = find_free_port()
     return lambda: start_server(tmp_path / "data", port=port)
 
 

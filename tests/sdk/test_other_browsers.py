@@ -1,14 +1,13 @@
 """The browser script in Firefox and in WebKit, Safari's engine, where they are installed; the other tests use Chromium."""
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
+from tests.conftest import skip_if_missing
 from tests.sdk.conftest import STRANDED, LiveSite, Receiver, Site, wait_until
 from tests.sdk.test_dropins import make_dropin
 
-from trackway.testing.other_browsers import OtherBrowser, OtherBrowserMissing, launch_firefox, launch_webkit
+from trackway.testing.other_browsers import OtherBrowser, launch_firefox
 from trackway.testing.server import TestServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -23,20 +22,6 @@ KEPT = "return [document.cookie, ...Object.keys(localStorage)].join(' ')"
 PAGES_LEFT = 10
 
 
-@contextlib.contextmanager
-def skip_if_missing() -> Iterator[None]:
-    try:
-        yield
-    except OtherBrowserMissing as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(params=[launch_firefox, launch_webkit], ids=["firefox", "webkit"])
-def browser_of_theirs(request: pytest.FixtureRequest) -> Iterator[OtherBrowser]:
-    with skip_if_missing(), request.param() as browser:
-        yield browser
-
-
 def wait_for_script(browser: OtherBrowser) -> None:
     wait_until(lambda: browser.run("return window.trackway?.version"), bool, lambda: "no script")
 
@@ -49,8 +34,8 @@ def count_steps(site: LiveSite) -> Counter[tuple[str, str]]:
     return Counter(step for step in site.tell() if step[0] != "consent_updated")
 
 
-def test_every_step_of_a_visit_is_stored_once(browser_of_theirs: OtherBrowser, live_site: LiveSite) -> None:
-    browser, site = browser_of_theirs, live_site
+def test_every_step_of_a_visit_is_stored_once(other_browser: OtherBrowser, live_site: LiveSite) -> None:
+    browser, site = other_browser, live_site
     elsewhere = site.add_bare("/elsewhere").replace("127.0.0.1", "localhost")
     for path in ("/shop", "/next"):
         site.add(path, head=AGREES)
@@ -102,9 +87,9 @@ def test_every_step_of_a_visit_is_stored_once(browser_of_theirs: OtherBrowser, l
 
 
 def test_pages_that_are_left_at_once_lose_nothing_and_double_nothing(
-    browser_of_theirs: OtherBrowser, live_site: LiveSite
+    other_browser: OtherBrowser, live_site: LiveSite
 ) -> None:
-    browser, site = browser_of_theirs, live_site
+    browser, site = other_browser, live_site
     for number in range(PAGES_LEFT):
         browser.goto(site.add(f"/page-{number}", head=AGREES))
         wait_for_script(browser)
@@ -118,9 +103,9 @@ def test_pages_that_are_left_at_once_lose_nothing_and_double_nothing(
 
 
 def test_what_a_page_could_not_send_leaves_with_the_next_page(
-    browser_of_theirs: OtherBrowser, site: Site, receiver: Receiver
+    other_browser: OtherBrowser, site: Site, receiver: Receiver
 ) -> None:
-    browser = browser_of_theirs
+    browser = other_browser
     receiver.statuses = [0] * 100
     browser.goto(site.add("/first", head=AGREES))
     wait_for_script(browser)
@@ -136,9 +121,9 @@ def test_what_a_page_could_not_send_leaves_with_the_next_page(
 
 @pytest.mark.parametrize("name", ["clarm", "tracardi", "orbee"])
 def test_a_drop_in_records_on_every_page_once_and_as_one_visitor(
-    browser_of_theirs: OtherBrowser, server: TestServer, site: Site, name: str
+    other_browser: OtherBrowser, server: TestServer, site: Site, name: str
 ) -> None:
-    browser, dropin = browser_of_theirs, make_dropin(name, server, site)
+    browser, dropin = other_browser, make_dropin(name, server, site)
     asks_nothing = (
         "<script>Intl.DateTimeFormat.prototype.resolvedOptions = () => ({timeZone: 'America/New_York'})</script>"
     )
@@ -154,9 +139,9 @@ def test_a_drop_in_records_on_every_page_once_and_as_one_visitor(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_an_id_is_kept_and_a_no_removes_it(
-    browser_of_theirs: OtherBrowser, site: Site, receiver: Receiver, host: str
+    other_browser: OtherBrowser, site: Site, receiver: Receiver, host: str
 ) -> None:
-    browser = browser_of_theirs
+    browser = other_browser
     address = site.add("/kept").replace("127.0.0.1", host)
     browser.goto(address)
     wait_for_script(browser)

@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from examples.shop.site import Tracking, make_shop
 
+from trackway.app.supervisor import find_free_port
 from trackway.testing.server import ADMIN_TOKEN, start_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,12 +33,6 @@ BUYER = {
 pytestmark = pytest.mark.browser
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with start_server(tmp_path_factory.mktemp("e2e") / "data") as server:
@@ -46,7 +41,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shop(server):
-    port = free_port()
+    port = find_free_port()
     address = f"http://127.0.0.1:{port}"
     web = server.add_source("shop", channel="web", origins=address)
     back_end = server.add_source("shop-back-end", channel="server")
@@ -195,7 +190,7 @@ def is_up(port):
 
 @pytest.mark.timeout(300)
 def test_the_demo_starts_fills_in_its_history_once_and_stops_both_servers(tmp_path):
-    port, shop_port, data = free_port(), free_port(), tmp_path / "demo data"
+    port, shop_port, data = find_free_port(), find_free_port(), tmp_path / "demo data"
     demo = run_demo(data, port, shop_port)
     try:
         said = read_until_greeted(demo)
@@ -233,7 +228,7 @@ def test_the_demo_starts_fills_in_its_history_once_and_stops_both_servers(tmp_pa
 
 def test_a_demo_folder_that_cannot_be_read_is_explained(tmp_path):
     (tmp_path / "shop.json").write_text('{"password": 1')
-    demo = run_demo(tmp_path, free_port(), free_port())
+    demo = run_demo(tmp_path, find_free_port(), find_free_port())
     said, _ = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert "shop.json cannot be read" in said
@@ -244,7 +239,7 @@ def test_a_port_in_use_is_explained_before_anything_is_started(tmp_path):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        demo = run_demo(tmp_path / "data", free_port(), listener.getsockname()[1])
+        demo = run_demo(tmp_path / "data", find_free_port(), listener.getsockname()[1])
         said, _ = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert "choose another with --shop-port" in said

@@ -13,6 +13,8 @@ import { listStorage, readStorage, writeStorage } from "./store.js";
 const LINGER_MS = 200; // events of one moment share a request
 const MOST_LONG = 21_000; // browsers let 64 KiB outlive the page; a character may be three bytes
 const LAST_WAITING = 999; // a thousand
+const LAST_ON_DISK = 99; // of what is written one by one
+const CROWD = 20; // so many wait for company, and no more
 
 /**
  * @template T
@@ -111,10 +113,10 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
   return (event) => {
     waiting[LAST_WAITING] || waiting.push(event);
     // A crowd is too dear to be written one by one.
-    if (waiting[99]) return;
+    if (waiting[LAST_ON_DISK]) return;
     // On disk at once: a page may be killed.
     save();
     // Many at once wait for no more. How far a film is needs no request of its own, unless it makes a crowd.
-    failures || waiting[21] || (!waiting[20] && /o_progress/.test(/** @type {any} */ (event).event_type)) || plan(LINGER_MS);
+    failures || waiting[CROWD + 1] || (!waiting[CROWD] && /o_progress/.test(/** @type {any} */ (event).event_type)) || plan(LINGER_MS);
   };
 };

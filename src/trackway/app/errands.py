@@ -75,7 +75,7 @@ def make_errands(
     replaced = ReplacedRows(state, store, now_ms)
 
     def run(people: People, stamp: int) -> None:
-        # Asked ten times a second, nearly always for nothing.
+        # Asked after each batch and whenever anybody has changed the state, nearly always for nothing.
         if is_anything_open(state):
             erasures.run(people, stamp)
             retention.run()

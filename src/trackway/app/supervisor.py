@@ -98,7 +98,7 @@ class Supervisor:
             return [sys.executable, "-m", "trackway", "role", name, "--data", data, *more]
 
         if not self.settings.clickhouse_url:
-            port, secret = _find_free_port(), secrets.token_hex(16)
+            port, secret = find_free_port(), secrets.token_hex(16)
             url = f"http://default:{secret}@127.0.0.1:{port}/trackway"
             write_private(self.folder.run / "engine.json", msgspec.json.encode({"url": url}))
             self.children.append(Child("engine", role("engine"), (self.lock,)))
@@ -188,7 +188,7 @@ def _child_environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **decided}
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 One documented rule for each thing on which JSON parsers disagree (docs/reference/json.md).
 """
 
+from collections.abc import Iterable
 from math import isinf
 from typing import Annotated, Any
 
@@ -91,55 +92,42 @@ def clean_object(value: dict[str, Any], field: str, depth: int) -> dict[str, Any
 
 
 def _clean_dict(value: dict[str, Any], depth: int) -> dict[str, Any]:
-    changed: dict[str, Any] = {}
-    renamed = False
-    key = ""
-    try:
-        for key, inner in value.items():
-            kind = type(inner)
-            if kind is str:
-                if "\x00" in inner:
-                    changed[key] = inner.replace("\x00", REPLACEMENT)
-            elif kind is int:
-                if not INT64_MIN <= inner <= INT64_MAX:
-                    changed[key] = str(inner)
-            elif kind is dict or kind is list:
-                cleaned = _clean_nested(inner, depth - 1)
-                if cleaned is not inner:
-                    changed[key] = cleaned
-            renamed = renamed or "\x00" in key
-    except _TooDeep as found:
-        # The place is put together only here: on the way down it would cost more than all the rest.
-        found.steps.append(f".{key}")
-        raise
-    if not changed and not renamed:
+    changed = _find_changes(value.items(), depth, ".%s")
+    if not changed and "\x00" not in "".join(value):
         return value
     return {key.replace("\x00", REPLACEMENT): changed.get(key, inner) for key, inner in value.items()}
+
+
+def _clean_list(value: list[Any], depth: int) -> list[Any]:
+    changed = _find_changes(enumerate(value), depth, "[%s]")
+    return [changed.get(number, item) for number, item in enumerate(value)] if changed else value
+
+
+def _find_changes(items: Iterable[tuple[Any, Any]], depth: int, step: str) -> dict[Any, Any]:
+    """What is not fit to keep, by its key or number, as it is kept. `step` says how a place is written."""
+    changed: dict[Any, Any] = {}
+    key: Any = ""
+    try:
+        for key, item in items:
+            kind = type(item)
+            if kind is str:
+                if "\x00" in item:
+                    changed[key] = item.replace("\x00", REPLACEMENT)
+            elif kind is int:
+                if not INT64_MIN <= item <= INT64_MAX:
+                    changed[key] = str(item)
+            elif kind is dict or kind is list:
+                cleaned = _clean_nested(item, depth - 1)
+                if cleaned is not item:
+                    changed[key] = cleaned
+    except _TooDeep as found:
+        # The place is put together only here: on the way down it would cost more than all the rest.
+        found.steps.append(step % key)
+        raise
+    return changed
 
 
 def _clean_nested(value: Any, depth: int) -> Any:
     if depth <= 0:
         raise _TooDeep
     return _clean_dict(value, depth) if type(value) is dict else _clean_list(value, depth)
-
-
-def _clean_list(value: list[Any], depth: int) -> list[Any]:
-    changed: dict[int, Any] = {}
-    number = 0
-    try:
-        for number, item in enumerate(value):
-            kind = type(item)
-            if kind is str:
-                if "\x00" in item:
-                    changed[number] = item.replace("\x00", REPLACEMENT)
-            elif kind is int:
-                if not INT64_MIN <= item <= INT64_MAX:
-                    changed[number] = str(item)
-            elif kind is dict or kind is list:
-                cleaned = _clean_nested(item, depth - 1)
-                if cleaned is not item:
-                    changed[number] = cleaned
-    except _TooDeep as found:
-        found.steps.append(f"[{number}]")
-        raise
-    return [changed.get(number, item) for number, item in enumerate(value)] if changed else value

@@ -20,6 +20,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from trackway.app.supervisor import find_free_port
+
 FIREFOXES = ("firefox-esr", "firefox")
 WEBKIT_DRIVER = "WebKitWebDriver"
 SCREEN = "Xvfb"
@@ -99,7 +101,7 @@ def find_webkit() -> str:
 @contextmanager
 def launch_firefox(**preferences: bool | int | str) -> Iterator[OtherBrowser]:
     """A headless Firefox. Names of `preferences` are those of about:config with `__` for the dots."""
-    program, port = find_firefox(), _find_port()
+    program, port = find_firefox(), find_free_port()
     said = {name.replace("__", "."): value for name, value in preferences.items()}
     with tempfile.TemporaryDirectory(prefix="firefox-", ignore_cleanup_errors=True) as profile:
         lines = {
@@ -122,7 +124,7 @@ def launch_firefox(**preferences: bool | int | str) -> Iterator[OtherBrowser]:
 @contextmanager
 def launch_webkit() -> Iterator[OtherBrowser]:
     """The small browser of WebKitGTK, on a screen in memory."""
-    driver, port = find_webkit(), _find_port()
+    driver, port = find_webkit(), find_free_port()
     with contextlib.ExitStack() as stack:
         screen = stack.enter_context(_screen())
         # Its own sandbox needs name spaces that containers and root do not have; the pages are the tests'.
@@ -205,12 +207,6 @@ def _running(command: list[str], room: Mapping[str, str], keep: int | None = Non
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _find_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _connect(port: int) -> socket.socket:
