@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -347,5 +348,27 @@ def test_the_files_of_a_thousand_crashes_do_not_take_all_descriptors(receiver: R
     )
     command = [sys.executable, "-c", script, receiver.url, KEY, str(tmp_path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "201 201\n"
+    assert (done.stdout, done.stderr) == ("201 201\n", "")
     assert find_files(tmp_path) == []
+
+
+def test_flushing_from_many_threads_waits_for_all_that_crashes_left(receiver: Receiver, tmp_path: Path) -> None:
+    leave(tmp_path, ["a"])
+    (file,) = find_files(tmp_path)
+    left_behind = file.read_bytes()
+    seen: list[tuple[bool, int]] = []
+
+    def flush(client: Client) -> None:
+        seen.append((client.flush(30), len(find_files(tmp_path))))
+
+    # The client takes over fifty files at once: whoever wakes late finds the others taken over already.
+    for trial in range(20):
+        for number in range(70):
+            (file.parent / f"{trial}-{number}.events").write_bytes(left_behind)
+        with Client(receiver.url, KEY, spool=tmp_path, flush_every_s=600) as client:
+            threads = [threading.Thread(target=flush, args=(client,)) for _ in range(20)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    assert set(seen) == {(True, 0)}

@@ -29,6 +29,11 @@ WATCH_TIMERS = """window.delays = []; const real = setTimeout;
   window.setTimeout = (task, delay, ...rest) => { delays.push(delay); return real(task, delay, ...rest) };"""
 
 
+def wait_until_heard(page: Page) -> None:
+    """Until the page knows that all was taken: what it is in doubt about when it goes, arrives twice."""
+    page.wait_for_function(f"({STRANDED}).length === 0")
+
+
 @dataclass
 class Post:
     """One request that reached the collector, `at` seconds of a clock that only counts."""

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from tests.sdk.conftest import wait_until_heard
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +57,7 @@ def test_data_endpoint_sends_the_events_elsewhere(site, receiver, page):
 def test_a_visitor_keeps_the_id_and_the_session_across_pages_and_tabs(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
+    wait_until_heard(page)
     tab = page.context.new_page()
     tab.goto(site.add("/other"))
     first, second = receiver.wait_for("page_view", 2, page=page)
@@ -166,6 +168,15 @@ def test_navigation_inside_a_single_page_application_is_a_page_view(site, receiv
     assert views[1]["title"] == "List"
     assert views[1]["referrer"] == home
     assert views[2]["referrer"] == site.url + "/list?sort=price"
+
+
+def test_a_page_view_waits_for_its_title_though_an_answer_comes_before_it(site, receiver, page):
+    receiver.answers.clear()
+    page.goto(site.add("/", title="Home"))
+    receiver.wait_for("page_view", page=page)
+    page.evaluate("history.pushState({}, '', '/list'); setTimeout(() => document.title = 'List', 120)")
+    receiver.answers.set()
+    assert [view["title"] for view in receiver.wait_for("page_view", 2, page=page)] == ["Home", "List"]
 
 
 def test_clicks_say_what_was_clicked(site, receiver, page):
@@ -331,6 +342,7 @@ def test_a_large_load_is_split_into_requests_that_may_outlive_the_page(site, rec
 def test_global_privacy_control_stores_and_sends_no_id(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
+    wait_until_heard(page)
     page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
     page.reload()
     receiver.wait_for("page_view", 2, page=page)

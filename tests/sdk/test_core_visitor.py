@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from tests.sdk.conftest import BUILT, Post
+from tests.sdk.conftest import BUILT, Post, wait_until_heard
 
 pytestmark = pytest.mark.browser
 
@@ -64,6 +64,7 @@ def test_every_kind_of_campaign_parameter_and_click_id_begins_a_session(site, re
     for number, query in enumerate(["", *CAMPAIGNS], 1):
         page.goto(f"{address}?page=2&{query}&sort=price")
         receiver.wait_for("page_view", number, page=page)
+        wait_until_heard(page)
     assert len({view["session_id"] for view in receiver.events("page_view")}) == 1 + len(CAMPAIGNS)
 
 

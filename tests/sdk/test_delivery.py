@@ -1,7 +1,7 @@
 """The way of events from the browser to a collector that answers as the test says: failures, closed tabs, other tabs."""
 
 import pytest
-from tests.sdk.conftest import STRANDED, WATCH_TIMERS
+from tests.sdk.conftest import STRANDED, WATCH_TIMERS, wait_until_heard
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +81,7 @@ def test_progress_that_a_site_names_itself_leaves_by_itself(site, receiver, page
 def test_a_crowd_of_progress_does_not_keep_the_queue_from_leaving(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     page.evaluate("for (let n = 0; n < 30; n++) trackway.track('video_progress', {n})")
     page.evaluate("trackway.track('purchase')")
     assert len(receiver.wait_for("purchase", page=page)) == 1
@@ -91,7 +91,7 @@ def test_a_crowd_of_progress_does_not_keep_the_queue_from_leaving(site, receiver
 def test_at_most_a_thousand_events_wait_and_the_first_ones_are_kept(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     page.context.set_offline(True)
     page.evaluate("for (let i = 0; i < 1200; i++) trackway.track('many', {i})")
     page.context.set_offline(False)
@@ -205,7 +205,7 @@ def test_what_a_beacon_cannot_carry_stays_on_disk_for_the_next_page(site, receiv
     )
     page.wait_for_url("**/next")
     # What was in doubt arrives twice, so that the last one tells that all have come.
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     receiver.wait_for("page_view", 2, page=page)
     assert {event["properties"]["i"] for event in receiver.events("many")} == set(range(150))
 
@@ -214,6 +214,7 @@ def test_a_page_that_comes_back_from_the_cache_goes_on(site, receiver, page):
     site.add("/next", title="Next")
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
+    wait_until_heard(page)
     page.evaluate("trackway.track('before')")
     page.goto(site.url + "/next")
     page.go_back()
@@ -226,6 +227,7 @@ def test_a_page_that_comes_back_from_the_cache_goes_on(site, receiver, page):
 def test_a_page_hidden_and_left_sends_its_last_events_once(site, receiver, page):
     page.goto(site.add("/"))
     receiver.wait_for("page_view", page=page)
+    wait_until_heard(page)
     leave = (
         "dispatchEvent(new Event('pagehide')); document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
     )

@@ -1,7 +1,7 @@
 """What waits is on disk from the moment it happened, and leaves in requests of which none fails."""
 
 import pytest
-from tests.sdk.conftest import STRANDED
+from tests.sdk.conftest import STRANDED, wait_until_heard
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,7 @@ def test_what_was_taken_over_and_what_is_new_is_on_disk_until_it_is_answered(sit
     page.evaluate("trackway.track('new')")
     assert page.evaluate(STRANDED) == ["stranded", "page_view", "new"]
     receiver.answers.set()
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
 
 
 def test_what_was_taken_over_is_on_disk_although_the_page_says_nothing_itself(site, receiver, page):
@@ -40,7 +40,7 @@ def test_what_was_taken_over_is_on_disk_although_the_page_says_nothing_itself(si
     assert page.evaluate(STRANDED) == ["stranded"]
     assert page.evaluate("localStorage['tw_key-1:0.5']") is None
     receiver.answers.set()
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
 
 
 def test_the_page_view_carries_its_title_also_when_a_click_led_to_it(site, receiver, page):

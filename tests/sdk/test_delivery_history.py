@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.sdk.conftest import STRANDED, LiveSite, Receiver, Site, wait_until
+from tests.sdk.conftest import LiveSite, Receiver, Site, wait_until, wait_until_heard
 
 from trackway.testing.browser import ARGUMENTS, find_chromium
 
@@ -107,7 +107,7 @@ def test_what_could_not_be_sent_is_sent_once_the_page_is_brought_back(
     receiver.statuses = []
     receiver.wait_for("waits", page=page)
     receiver.wait_for("page_view", 2, page=page)
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     keys = Counter(event["dedupe_key"] for event in receiver.events())
     assert set(keys.values()) == {1}
 
@@ -126,7 +126,7 @@ def test_a_page_that_was_left_while_its_request_was_on_the_way_goes_on(
     travel(page, -1, "/a")
     page.evaluate("trackway.track('end')")
     receiver.wait_for("end", page=page)
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     assert len({event["dedupe_key"] for event in receiver.wait_for("on_the_way", page=page)}) == 1
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
-from tests.sdk.conftest import STRANDED, WATCH_TIMERS, LiveSite, SiteRequest, serve, wait_until
+from tests.sdk.conftest import STRANDED, WATCH_TIMERS, LiveSite, SiteRequest, serve, wait_until, wait_until_heard
 
 from trackway.control.database import State, make_url
 from trackway.control.sources import set_enabled
@@ -158,7 +158,7 @@ def test_a_page_that_stays_sends_by_itself_when_the_server_is_up_again(outage: O
     outage.start()
     during = outage.site.wait_for("during", 3)
     assert [event["properties"]["n"] for event in during] == [0, 1, 2]
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     assert count_types(outage.site) == {"page_view": 1, "during": 3}
 
 
@@ -180,7 +180,7 @@ def test_pages_of_an_outage_hand_on_what_they_could_not_send(outage: Outage, pag
     page.goto(outage.site.add("/third", options="data-leave='off'"))
     outage.site.wait_for("during", 2)
     outage.site.wait_for("page_view", 3)
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     assert count_types(outage.site) == {"page_view": 3, "during": 2}
 
 
@@ -240,7 +240,7 @@ def test_a_server_with_narrow_limits_gets_what_fits_in_smaller_requests(outage: 
     page.evaluate("for (let n = 0; n < 20; n++) trackway.track('fits', {n, filling: 'x'.repeat(300)})")
     page.evaluate("trackway.track('never', {filling: 'x'.repeat(7000)}); trackway.track('end')")
     outage.site.wait_for("end")
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
     assert set(refused) == {413}
     assert [event["properties"]["n"] for event in outage.site.events("fits")] == list(range(20))
     assert count_types(outage.site) == {"page_view": 1, "fits": 20, "end": 1}
@@ -263,7 +263,7 @@ def test_what_a_source_that_is_off_refuses_is_dropped_and_what_comes_later_arriv
     page.evaluate("trackway.track('later')")
     live_site.wait_for("later")
     assert count_types(live_site) == {"page_view": 1, "later": 1}
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
 
 
 def test_an_event_whose_collector_dies_before_it_answers_is_stored_once(outage: Outage, page: Page) -> None:
@@ -327,7 +327,7 @@ def test_what_two_tabs_that_open_at_once_both_found_on_disk_counts_once(live_sit
     page.goto(live_site.add_bare("/opener", "<script>open('/a'); open('/b')</script>"))
     live_site.wait_for("end", 2)
     assert count_types(live_site)["stranded"] == 1
-    page.wait_for_function(f"({STRANDED}).length === 0")
+    wait_until_heard(page)
 
 
 def test_what_a_page_has_sent_already_counts_once_when_the_next_one_sends_it_again(

@@ -12,6 +12,7 @@ import uvicorn
 from examples.shop.cart import Line, add_line, describe_purchase, read_cart, remove_line, total_cents, write_cart
 from examples.shop.catalogue import CATEGORIES, PRODUCT_OF, PRODUCTS, format_price
 from examples.shop.site import Tracking, make_shop
+from tests.sdk.conftest import wait_until_heard
 
 BOOT, MAP = PRODUCT_OF["fell-boot"], PRODUCT_OF["north-fells-map"]
 BUYER = {
@@ -198,8 +199,9 @@ def test_the_letter_and_the_guide_are_recorded(shop, receiver, page):
     page.goto(shop + "/product/fell-boot")
     page.evaluate("addEventListener('click', event => event.preventDefault())")
     page.click("article >> text=How to fit a boot")
+    wait_until_heard(page)
     # The server makes a download of it.
-    *_, guide = receiver.wait_for("click", 2, page=page)
+    *_, guide = receiver.events("click")
     assert guide["properties"]["href"] == shop + "/static/boot-fitting.pdf"
 
 

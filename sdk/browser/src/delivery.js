@@ -82,7 +82,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
         sure = true;
         waiting.splice(0, count);
       }
-      plan(0);
+      plan(LINGER_MS);
     }
     save();
   };

@@ -56,7 +56,7 @@ class Sender:
         self.sending = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
-        self._hurried = False
+        self._flushing = 0
         self._most_events = MOST_EVENTS
         self._not_before = 0.0
         self._told_by_server = False
@@ -98,13 +98,14 @@ class Sender:
         deadline = time.monotonic() + timeout_s
         most_failures = self.failed_calls if not patient else sys.maxsize
         with self._queue.changed:
-            self._hurried = True
+            self._flushing += 1
             if not self._told_by_server:
                 self._not_before = 0.0
         try:
             return (self._wait if self.runs else self._drain)(deadline, most_failures)
         finally:
-            self._hurried = False
+            with self._queue.changed:
+                self._flushing -= 1
 
     def _wait(self, deadline: float, most_failures: int) -> bool:
         """For the thread to do it."""
@@ -124,10 +125,11 @@ class Sender:
                 self._queue.changed.notify_all()
                 if not comes_true(lambda: not self._look_asked):
                     return False
-                mark = self._queue.mark()
+                mark, adopted = self._queue.mark(), self._queue.counts.adopted
                 if not comes_true(lambda mark=mark: self._queue.is_settled(mark)):  # type: ignore[misc]
                     return False
-                if not self._more_left:
+                # The sender may have taken over more of its own accord, before this thread woke up.
+                if not self._more_left and self._queue.counts.adopted == adopted:
                     return True
 
     def _drain(self, deadline: float, most_failures: int) -> bool:
@@ -181,7 +183,7 @@ class Sender:
         waiting = self._queue.waiting
         if not waiting:
             return None
-        ready = 0.0 if self._hurried or waiting >= self._flush_at else self._queue.since + self._flush_every_s
+        ready = 0.0 if self._flushing or waiting >= self._flush_at else self._queue.since + self._flush_every_s
         return max(0.0, max(ready, self._not_before) - time.monotonic())
 
     def _find_look_wait(self) -> float:
@@ -192,7 +194,7 @@ class Sender:
     def tend(self) -> None:
         """Brings the spool to the disk, and takes over what ended processes left, when it is time."""
         now = time.monotonic()
-        if now >= self._synced_at + SYNC_EVERY_S or self._hurried:
+        if now >= self._synced_at + SYNC_EVERY_S or self._flushing:
             self._synced_at = now
             self._queue.sync()
         if self._queue.spool is not None and self._find_look_wait() == 0.0:
