@@ -119,14 +119,16 @@ def test_a_sender_killed_again_and_again_loses_and_doubles_nothing(
     server: TestServer, source: dict[str, Any], tmp_path: Path
 ) -> None:
     printed: list[str] = []
-    for least in (1, 150, 400):
+    kills = (1, 150, 400)
+    for least in kills:
         printed += kill_while_tracking(server.url, tmp_path, least, find_key(source))
     with Client(server.url, find_key(source), spool=tmp_path) as client:
         assert client.flush(60)
     stored = count_keys(server, source["id"])
     assert set(printed) <= set(stored)
     assert set(stored.values()) == {1}
-    assert client.stats.damaged == 0
+    # The kill may cut off the event that was being written, whose call had not returned.
+    assert client.stats.damaged <= len(kills)
     assert list(tmp_path.rglob("*.events")) == []
 
 

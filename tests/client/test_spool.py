@@ -109,7 +109,8 @@ def test_a_program_killed_in_the_middle_loses_nothing(
     client = make_client(spool=tmp_path)
     assert client.flush()
     assert set(printed) <= {event["dedupe_key"] for event in receiver.taken}
-    assert client.stats.damaged == 0
+    # The kill may cut off the event that was being written, whose call had not returned.
+    assert client.stats.damaged <= 1
     check_books(client)
 
 

@@ -56,10 +56,12 @@ class TestServer:
 
     @property
     def password(self) -> str:
-        """Of the login `admin`, as printed at the first start."""
-        found = re.search(r"with the password  (\S+)", self.log.read_text())
-        if found is None:
-            raise LookupError("the server printed no password: the data folder is not new")
+        """Of the login `admin`, as printed at the first start, a moment after the server is ready."""
+        deadline = time.monotonic() + START_PATIENCE_S
+        while (found := re.search(r"with the password  (\S+)", self.log.read_text())) is None:
+            if time.monotonic() > deadline:
+                raise LookupError("the server printed no password: the data folder is not new")
+            time.sleep(0.05)
         return found[1]
 
     def request(
