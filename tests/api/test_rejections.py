@@ -14,6 +14,7 @@ from trackway.control.plans import change_plan, read_change
 from trackway.control.sources import set_enabled
 from trackway.control.workspaces import list_workspaces
 from trackway.testing.server import Answer, TestServer
+from trackway.testing.waiting import wait_until
 
 
 class Sender:
@@ -31,7 +32,7 @@ class Sender:
 
     def list(self, least: int = 0, **query: Any) -> list[dict[str, Any]]:
         """Letters of the source, as soon as there are so many: a refusal is on its way for a moment."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             items: list[dict[str, Any]] = self.server.api("rejections", source=self.source, **query)["items"]
             if len(items) >= least:
@@ -43,10 +44,7 @@ class Sender:
         state = State(make_url(self.server.data, ""))
         set_enabled(state, self.source, enabled)
         state.close()
-        deadline = time.monotonic() + 20
-        while (self.post("{}", query="?validate=1").status == 403) is enabled:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: (self.post("{}", query="?validate=1").status == 403) is not enabled)
 
     def replay(self, apply: bool, **body: Any) -> Any:
         asked = {"apply": apply} | ({"source": self.source} if "ids" not in body else {}) | body

@@ -1,7 +1,6 @@
 """Tracardi's management routes on a running server, as programs that were written for Tracardi use them."""
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from trackway.testing.server import Answer, TestServer, start_server
+from trackway.testing.waiting import wait_until
 
 BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -53,10 +53,8 @@ class Client:
 
     def wait_until_refused(self, source_id: str) -> None:
         """Servers follow a change within a second."""
-        deadline = time.monotonic() + 10
-        while self.track(source_id, "s-refused", {"type": "page-view"}).status != 401:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        event = {"type": "page-view"}
+        wait_until(lambda: self.track(source_id, "s-refused", event).status, lambda status: status == 401)
 
     def refresh(self) -> None:
         answer = self.ask("GET", "/events/refresh")

@@ -18,6 +18,7 @@ from trackway.control.workspaces import list_workspaces
 from trackway.profiles.policies import DEFAULT_POLICY
 from trackway.profiles.policy_versions import change_policy, read_policies
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 LONG_AGO = "2020-01-01"
 
@@ -69,11 +70,7 @@ class Shop:
         return results
 
     def wait_for_letter(self) -> str:
-        deadline = time.monotonic() + 20
-        while not (items := self.server.api("rejections", source=self.source)["items"]):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        return str(items[0]["id"])
+        return str(wait_until(lambda: self.server.api("rejections", source=self.source)["items"])[0]["id"])
 
     def replay(self, *arguments: str) -> str:
         return self.server.run_cli("replay", *arguments, "--source", self.source)
@@ -288,14 +285,9 @@ def test_the_test_space_is_replayed_apart(server: TestServer) -> None:
     made = server.add_source(f"Trial {time.time_ns()}", "native", "server", environment="test")
     source, key = made["id"], next(iter(made["credentials"].values()))
     server.run_cli("sources", "switch", source, "off")
-    deadline = time.monotonic() + 20
-    while server.post("/v1/events", VIEW, key).status != 403:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: server.post("/v1/events", VIEW, key).status, lambda seen: seen == 403)
     server.run_cli("sources", "switch", source, "on")
-    while not server.api("rejections", source=source, workspace="test")["items"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: server.api("rejections", source=source, workspace="test")["items"])
     assert "nothing waits that fits" in server.run_cli("replay", "--rejected", "--source", source, "--apply")
     arguments = ("replay", "--source", source, "--test")
     assert "1 events of 1 letters replayed" in server.run_cli(*arguments, "--rejected", "--apply")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from trackway.testing.waiting import wait_until
+
 KEY = "tw_secret_of_the_receiver"
 
 
@@ -63,17 +65,9 @@ class Receiver:
     def names(self) -> list[str]:
         return [event["event_type"] for event in self.taken]
 
-    def wait_for(self, count: int, patience_s: float = 20.0) -> None:
+    def wait_for(self, count: int) -> None:
         """Until that many events were taken."""
-        wait_until(lambda: len(self.taken) >= count, patience_s)
-
-
-def wait_until(claim: Callable[[], bool], patience_s: float = 20.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not claim():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {patience_s} s")
-        time.sleep(0.01)
+        wait_until(lambda: len(self.taken) >= count)
 
 
 class Server(ThreadingHTTPServer):

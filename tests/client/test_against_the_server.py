@@ -13,6 +13,7 @@ from tests.client.test_spool import kill_while_tracking
 
 from trackway.client import Client, Rejected
 from trackway.testing.server import TestServer, start_server
+from trackway.testing.waiting import wait_until
 
 
 @pytest.fixture
@@ -184,7 +185,4 @@ def test_a_server_killed_in_the_middle_stores_each_event_once(tmp_path: Path) ->
 
 
 def wait_for_each(clients: list[Client], claim: Callable[[Client], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not all(claim(client) for client in clients):
-        assert time.monotonic() < deadline, [client.stats for client in clients]
-        time.sleep(0.01)
+    wait_until(lambda: all(claim(client) for client in clients), describe=lambda: [one.stats for one in clients])

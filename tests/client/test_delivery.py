@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from tests.client.conftest import MakeClient
-from tests.client.receiver import Call, Receiver, Said, accept, start_receiver, wait_until
+from tests.client.receiver import Call, Receiver, Said, accept, start_receiver
 
 from trackway.client import Client, QueueFull, Rejected
 from trackway.client.transport import Answer
 from trackway.client.verdicts import judge, read_retry_after
+from trackway.testing.waiting import wait_until
 
 
 def check_books(client: Client) -> None:

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.client.receiver import KEY, Receiver, Said, wait_until
+from tests.client.receiver import KEY, Receiver, Said
+
+from trackway.testing.waiting import wait_until
 
 HEAD = """
 import os, signal, sys, threading, time

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from tests.client.conftest import MakeClient
-from tests.client.receiver import KEY, Receiver, Said, wait_until
+from tests.client.receiver import KEY, Receiver, Said
 from tests.client.test_delivery import check_books
 
 from trackway.client import Client
 from trackway.client.segments import HEAD_BYTES, adopt_segment, create_segment
+from trackway.testing.waiting import wait_until
 
 NOWHERE = "http://127.0.0.1:9"
 

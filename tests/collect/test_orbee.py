@@ -4,13 +4,13 @@ import itertools
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from trackway.testing.server import Answer, TestServer
+from trackway.testing.waiting import wait_until
 
 Source = dict[str, Any]
 Stored = Callable[[Source], list[dict[str, Any]]]
@@ -222,12 +222,7 @@ def test_a_strict_tracker_says_what_is_wrong_with_a_status(server: TestServer, t
     broken = server.request("POST", f"/collect/{source['credentials']['tracker']}/event", b"{")
     assert (broken.status, broken.json["error"]["reason"]) == (400, "invalid_json")
     server.run_cli("sources", "switch", source["id"], "off")
-    gone = post(server, source, AS_PRINTED)
-    for _ in range(50):
-        if gone.status == 404:
-            break
-        time.sleep(0.1)
-        gone = post(server, source, AS_PRINTED)
+    gone = wait_until(lambda: post(server, source, AS_PRINTED), lambda answer: answer.status != 204)
     assert (gone.status, gone.json["error"]["reason"]) == (404, "source_disabled")
 
 
@@ -269,11 +264,8 @@ def test_what_was_dropped_is_found_with_its_reason_and_its_body(
     source = tracker(vendors="Vendor A")
     post(server, source, {**AS_PRINTED, "vendor": "Vendor B"})
     post(server, source, {"action": "View"})
-    for _ in range(100):
-        items = server.api("rejections", source=source["id"])["items"]
-        if len(items) == 2:
-            break
-        time.sleep(0.1)
+    items = wait_until(lambda: server.api("rejections", source=source["id"])["items"], lambda items: len(items) >= 2)
+    assert len(items) == 2
     assert {(item["reason"], item["field"]) for item in items} == {
         ("out_of_range", "vendor"),
         ("missing_field", "object,vendor,product,instance_id"),
@@ -289,12 +281,7 @@ def test_a_path_that_tracardis_webhooks_have_too_is_orbees_where_the_tracker_is_
     webhook = server.post(path, {"price": 5})
     assert (webhook.status, webhook.headers["content-type"]) == (200, "application/json")
     source = server.add_source("orbee crossing", "orbee", "server", account_id="purchase", tracker_id="crossing")
-    answer = server.post(path, AS_PRINTED)
-    for _ in range(50):
-        if answer.status == 204:
-            break
-        time.sleep(0.1)
-        answer = server.post(path, AS_PRINTED)
+    answer = wait_until(lambda: server.post(path, AS_PRINTED), lambda answer: answer.status == 204)
     assert fate(answer) == "accepted"
     assert [event["event_type"] for event in stored(source)] == ["view form"]
     assert "purchase" in {event["event_type"] for event in stored(webhooks)}
@@ -307,11 +294,12 @@ def test_a_vendor_that_is_registered_later_is_tracked_and_what_was_dropped_is_re
     late = {**AS_PRINTED, "vendor": "Vendor B"}
     assert fate(post(server, source, late)).startswith("dropped; reason=out_of_range; field=vendor;")
     server.run_cli("sources", "set", source["id"], "vendors=Vendor A,Vendor B")
-    for number in range(50):
-        if fate(post(server, source, {**late, "instance_id": f"later-{number}"})) == "accepted":
-            break
-        time.sleep(0.1)
-    assert stored(source)[0]["instance_id"] == f"later-{number}"
+    numbers = itertools.count()
+    wait_until(
+        lambda: fate(post(server, source, {**late, "instance_id": f"later-{next(numbers)}"})),
+        lambda said: said == "accepted",
+    )
+    assert stored(source)[0]["instance_id"] == f"later-{next(numbers) - 1}"
     server.run_cli("replay", "--rejected", "--source", source["id"], "--reason", "out_of_range", "--apply")
     assert "abc123" in {event["instance_id"] for event in stored(source)}
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from trackway.testing.server import Answer, TestServer, start_server
+from trackway.testing.waiting import wait_until
 
 Source = dict[str, Any]
 Stored = Callable[[Source], list[dict[str, Any]]]
@@ -87,10 +88,7 @@ def test_what_is_refused_is_an_image_too_and_is_kept(
     assert answer.headers["x-event-status"].startswith(says)
     assert_image(answer)
     assert stored(web) == []
-    deadline = time.monotonic() + 20
-    while not (kept := server.api("rejections", source=web["id"])["items"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    kept = wait_until(lambda: server.api("rejections", source=web["id"])["items"])
     assert kept[0]["reason"] == says.split()[1]
 
 
@@ -113,9 +111,7 @@ def test_a_wrong_key_is_an_image_too(server: TestServer, path: str, status: int,
 
 def test_a_source_that_is_off_answers_an_image(server: TestServer, web: Source) -> None:
     server.run_cli("sources", "switch", web["id"], "off")
-    deadline = time.monotonic() + 5
-    while (answer := load(server, web, {})).status == 200:
-        assert time.monotonic() < deadline
+    answer = wait_until(lambda: load(server, web, {}), lambda answer: answer.status != 200)
     assert answer.headers["x-event-status"].startswith("rejected source_disabled")
     assert_image(answer)
 
@@ -134,10 +130,7 @@ def test_nothing_is_stored_of_a_question(server: TestServer, web: Source, stored
 def test_a_server_that_takes_nothing_now_answers_an_image_too(tmp_path: Path) -> None:
     with start_server(tmp_path / "data", log_backlog_bytes=-1) as full:
         source = full.add_source("full", channel="web")
-        deadline = time.monotonic() + 20
-        while (answer := load(full, source, {})).status == 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        answer = wait_until(lambda: load(full, source, {}), lambda answer: answer.status != 200)
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
         assert answer.headers["x-event-status"].startswith("rejected not_durable")
         assert_image(answer)

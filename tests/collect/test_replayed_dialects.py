@@ -17,6 +17,7 @@ from trackway.eventlog.embedded import LogReader
 from trackway.settings import Settings
 from trackway.store.client import EventStore
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 FIREFOX = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"}
 
@@ -52,11 +53,7 @@ def test_what_is_refused_is_kept_and_the_rest_is_parsed_again_as_it_was(server: 
 
 
 def wait_for_letters(server: TestServer, source: str) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + 20
-    while not (items := server.api("rejections", source=source)["items"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    found: list[dict[str, Any]] = items
+    found: list[dict[str, Any]] = wait_until(lambda: server.api("rejections", source=source)["items"])
     return found
 
 

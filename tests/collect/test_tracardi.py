@@ -14,12 +14,12 @@ from tests.collect.tracardi_client import (
     find_traits,
     make_session,
     track,
-    wait_for,
 )
 
 from trackway.collect.protocols.tracardi import TRACARDI
 from trackway.event import Source as RegisteredSource
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 # The four payloads that Tracardi's page prints.
 ALL_FIELDS = """{
@@ -400,12 +400,12 @@ def test_what_a_wrong_endpoint_refused_can_be_replayed_with_its_people(server: T
     session = make_session()
     assert track(server, source, "page-view", session={"id": session}).status == 401
     server.run_cli("sources", "set", source["id"], "bridge=rest")
-    wait_for(lambda: track(server, source, "search").status == 200)
-    wait_for(lambda: len(server.api("rejections", source=source["id"])["items"]) > 0)
+    wait_until(lambda: track(server, source, "search").status == 200)
+    wait_until(lambda: len(server.api("rejections", source=source["id"])["items"]) > 0)
 
     asked = {"source": source["id"], "apply": True}
     assert server.post("/api/v1/rejections/replay", asked, server.admin_token).status == 200
-    wait_for(lambda: any(event["event_type"] == "page-view" for event in stored(source)))
+    wait_until(lambda: any(event["event_type"] == "page-view" for event in stored(source)))
     [event] = [event for event in stored(source) if event["event_type"] == "page-view"]
     assert event["session_id"] == session
     assert event["profile_id"] == track(server, source, "page-view", session={"id": session}).json["profile"]["id"]
@@ -424,10 +424,7 @@ def test_an_unknown_source_is_denied_and_nothing_of_it_is_said_again(server: Tes
 def test_a_source_that_is_switched_off_is_denied(server: TestServer, source: Source) -> None:
     assert track(server, source, "a").status == 200
     server.run_cli("sources", "switch", source["id"], "off")
-    for _ in range(100):
-        answer = track(server, source, "a")
-        if answer.status != 200:
-            break
+    answer = wait_until(lambda: track(server, source, "a"), lambda answer: answer.status != 200)
     assert (answer.status, set(answer.json)) == (401, {"detail"})
 
 

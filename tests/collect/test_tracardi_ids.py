@@ -11,12 +11,13 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
-from tests.collect.tracardi_client import JSON, Source, Stored, add_source, find_traits, make_session, track, wait_for
+from tests.collect.tracardi_client import JSON, Source, Stored, add_source, find_traits, make_session, track
 
 from trackway.control.database import State, make_url
 from trackway.profiles.identifiers import read_profile_id
 from trackway.profiles.visits import VISITS
 from trackway.testing.server import TestServer, start_server
+from trackway.testing.waiting import wait_until
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_the_ids_of_merged_profiles_lead_to_the_same_one_for_ever(server: TestSe
     server.wait_until_settled()
 
     # The original script goes on sending the first id it was given.
-    wait_for(
+    wait_until(
         lambda: (
             len(
                 {
@@ -214,7 +215,7 @@ def erase(server: TestServer, profile: str) -> None:
     about = {"kind": "profile_id", "value": profile}
     asked = server.post("/api/v1/privacy/erase", about, server.admin_token)
     assert asked.status == 200, asked.body
-    wait_for(lambda: server.api(f"privacy/requests/{asked.json['id']}")["state"] != "waiting")
+    wait_until(lambda: server.api(f"privacy/requests/{asked.json['id']}")["state"] != "waiting")
 
 
 def test_who_was_erased_comes_back_as_somebody_else(server: TestServer, source: Source) -> None:
@@ -223,7 +224,7 @@ def test_who_was_erased_comes_back_as_somebody_else(server: TestServer, source: 
     assert is_remembered(server, profile)
     erase(server, profile)
     assert not is_remembered(server, profile)
-    wait_for(lambda: find_ids(server, source, session={"id": session})[1] != profile)
+    wait_until(lambda: find_ids(server, source, session={"id": session})[1] != profile)
     _, again = find_ids(server, source, session={"id": session}, profile={"id": profile})
 
     assert again != profile
@@ -288,8 +289,8 @@ def test_a_session_that_the_pipeline_has_not_seen_yet_outlives_a_restart_of_the_
     os.kill(pipeline, signal.SIGSTOP)
     find_ids(fresh, source, session=session, profile={"id": profile})
     doors = [fresh.kill_child(name) for name in ("server-0", "server-1")]
-    wait_for(lambda: not {fresh.child_pid("server-0"), fresh.child_pid("server-1")} & {0, *doors})
-    wait_for(lambda: answers(fresh))
+    wait_until(lambda: not {fresh.child_pid("server-0"), fresh.child_pid("server-1")} & {0, *doors})
+    wait_until(lambda: answers(fresh))
     same = find_ids(fresh, source, session=session)[1]
     os.kill(pipeline, signal.SIGCONT)
 

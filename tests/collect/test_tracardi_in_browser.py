@@ -10,6 +10,7 @@ from tests.collect.tracardi_client import Source, Stored, add_source, make_sessi
 
 from trackway.testing.browser import launch_chromium
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -85,10 +86,6 @@ def test_the_script_reads_a_refusal_as_json(server: TestServer, source: Source, 
 def test_a_beacon_arrives(server: TestServer, source: Source, page: Page, stored: Stored) -> None:
     session = make_session()
     page.evaluate(BEACON, [server.url, make_payload(source, session)])
-    for _ in range(100):
-        events = stored(source)
-        if events:
-            break
-        page.wait_for_timeout(50)
+    events = wait_until(lambda: stored(source))
 
     assert [(event["event_type"], event["session_id"]) for event in events] == [("page-view", session)]

@@ -14,6 +14,7 @@ from trackway.client import calc_group
 from trackway.control.database import State, make_url
 from trackway.control.plans import change_plan, read_change
 from trackway.testing.server import Answer, TestServer
+from trackway.testing.waiting import wait_until
 
 Source = dict[str, Any]
 Stored = Callable[[Source], list[dict[str, Any]]]
@@ -481,8 +482,7 @@ def test_validate_judges_and_stores_nothing(server: TestServer, tracify: Source,
 
 def test_a_source_that_is_switched_off_is_told_so(server: TestServer, tracify: Source) -> None:
     server.run_cli("sources", "switch", tracify["id"], "off")
-    time.sleep(1)
-    answer = post(server, tracify, make())
+    answer = wait_until(lambda: post(server, tracify, make()), lambda answer: answer.status != 200)
     assert answer.status == 403
     assert answer.json["status"] is False
     assert "is switched off" in answer.json["error"]

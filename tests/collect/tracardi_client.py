@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -40,10 +39,3 @@ def find_traits(server: TestServer, profile: str) -> dict[str, Any]:
     server.wait_until_settled()
     traits = server.api(f"profiles/{profile}")["traits"]
     return {trait["name"]: trait["value"] for trait in traits}
-
-
-def wait_for(ask: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not ask():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from trackway.testing.waiting import wait_until
+
 from .conftest import Sender, Visitor, read_csrf
 from .naughty import NAUGHTY
 
@@ -18,14 +20,12 @@ def tag() -> str:
 
 def wait_for_finding(member: Visitor, path: str) -> dict[str, Any]:
     """Findings are noted with the batch in which they were seen."""
-    deadline = time.monotonic() + 20
-    while True:
+
+    def find() -> list[dict[str, Any]]:
         findings = member.get("/app/diagnostics.json").json["pii"]["findings"]
-        for finding in findings:
-            if finding["path"] == path:
-                return dict(finding)
-        assert time.monotonic() < deadline, findings
-        time.sleep(0.2)
+        return [finding for finding in findings if finding["path"] == path]
+
+    return wait_until(find)[0]
 
 
 def set_rule(member: Visitor, path: str, action: str, **headers: str) -> Any:
@@ -59,10 +59,7 @@ def test_a_finding_is_masked_with_one_click_and_let_be_again(member: Visitor, br
     assert f"From the next event on, {path} is masked" in page
     assert "What is hidden" in page
     assert member.server.api("pii")["rules"][-1]["changed_by"] == "admin"
-    deadline = time.monotonic() + 20
-    while sign_up() != "[masked]":
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    wait_until(sign_up, lambda seen: seen == "[masked]")
 
     assert set_rule(member, path, "keep").status == 303
     assert path not in [rule["path"] for rule in member.get("/app/diagnostics.json").json["pii"]["rules"]]
@@ -94,7 +91,7 @@ def test_keys_that_swallow_and_what_was_refused_are_counted_with_the_reason(
     browsing.store(*({"event_type": "x", "anonymous_id": f"{tag}-{n}", "dedupe_key": key} for n in range(3)))
     assert browsing.server.request("POST", "/v1/events", b"{", {"authorization": f"Bearer {secret}"}).status == 400
     rejected: list[tuple[str, int]] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not rejected:
         assert time.monotonic() < deadline
         twin = member.get("/app/diagnostics.json").json
@@ -145,14 +142,13 @@ def test_no_text_becomes_markup(member: Visitor, browsing: Sender, tag: str) -> 
 
 
 def wait_for_letters(member: Visitor, source: str, least: int, query: str = "") -> list[dict[str, Any]]:
-    deadline = time.monotonic() + 20
-    while True:
+
+    def find() -> list[dict[str, Any]]:
         twin = member.get(f"/app/diagnostics.json?source={source}{query}").json
         letters: list[dict[str, Any]] = twin["letters"]["items"]
-        if len(letters) >= least:
-            return letters
-        assert time.monotonic() < deadline, letters
-        time.sleep(0.1)
+        return letters
+
+    return wait_until(find, lambda letters: len(letters) >= least)
 
 
 def test_what_failed_is_listed_with_what_was_sent_and_has_a_page(member: Visitor, browsing: Sender, tag: str) -> None:

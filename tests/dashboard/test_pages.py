@@ -1,5 +1,4 @@
 import re
-import time
 from html import unescape
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +9,7 @@ from trackway.dashboard.pages.event import GROUPS, SHOWN_APART
 from trackway.dashboard.routes import PAGES
 from trackway.event import Event
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 from .conftest import Sender, Visitor, read_csrf
 from .naughty import NAUGHTY
@@ -34,10 +34,7 @@ def test_every_page_has_a_twin_that_answers_json(member: Visitor, browsing: Send
         "/v1/events", {"event_type": ""}, next(iter(browsing.source["credentials"].values()))
     )
     assert refused.status == 422
-    deadline = time.monotonic() + 20
-    while not (rejected := browsing.server.api("rejections", source=source)["items"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    rejected = wait_until(lambda: browsing.server.api("rejections", source=source)["items"])
     values = {
         **{"event_id": event_id, "profile_id": profile_id, "account_id": "twins"},
         **{"request_id": request, "source_id": source, "rejection_id": rejected[0]["id"]},

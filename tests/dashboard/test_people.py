@@ -81,7 +81,7 @@ def test_people_who_were_merged_are_one_row_and_the_twin_answers_as_the_api_does
     assert len(server.api("visitors", **query)["items"]) == 2
     other = find(server, "anonymous_id", f"other-{tag}")
     assert server.post("/api/v1/profiles/merge", {"a": jane, "b": other}, server.admin_token).status == 200
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(server.api("visitors", **query)["items"]) > 1 and time.monotonic() < deadline:
         time.sleep(0.05)
     [one] = server.api("visitors", **query)["items"]

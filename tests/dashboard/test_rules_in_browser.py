@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from trackway.testing.server import start_server
+from trackway.testing.waiting import wait_until
 
 from .conftest import BROWSER, Screen, Visitor, open_screen
 from .naughty import NAUGHTY
@@ -51,10 +52,7 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
 
 
 def wait_for_letters(visitor: Visitor) -> None:
-    deadline = time.monotonic() + 20
-    while len(visitor.server.api("rejections")["items"]) <= len(NAUGHTY):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: len(visitor.server.api("rejections")["items"]), lambda count: count > len(NAUGHTY))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from trackway.control.database import State, bump_version, make_url
 from trackway.control.tables import CREDENTIALS, POSITIONS, SOURCES
 from trackway.privacy.certificate import WrongCertificate, verify_certificate
 from trackway.testing.server import Answer
+from trackway.testing.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -159,13 +159,6 @@ def test_a_refused_payload_that_names_the_profile_or_its_session_is_removed(priv
     assert verify_certificate(json.dumps(done["certificate"]).encode())["verified"] is True
     [left] = server.api("rejections", source=source)["items"]
     assert "somebody-else" in server.api(f"rejections/{left['id']}")["sent"]["body"]
-
-
-def wait_until(ask: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not ask():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_the_books_balance_at_every_moment_of_an_erasure(privacy: Privacy) -> None:

@@ -17,6 +17,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from trackway.testing.browser import launch_chromium
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src/trackway/collect/static"
@@ -75,7 +76,7 @@ class Receiver:
         return list(self.posts)
 
     def _wait(self, came: Callable[[], bool], expected: str, page: Page | None) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not came():
             if time.monotonic() > deadline:
                 seen = [(post.status, post.body) for post in self.posts]
@@ -277,7 +278,7 @@ class Visit:
         return [e for e in items if (e["event_type"] in types if types else e["event_type"] != "consent_updated")]
 
     def wait_for(self, event_type: str, count: int = 1) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(found := self.events(event_type)) < count:
             if time.monotonic() > deadline:
                 pytest.fail(f"{count} {event_type} expected, stored are {[e['event_type'] for e in self.events()]}")
@@ -364,13 +365,3 @@ def live_site(server: TestServer) -> Iterator[LiveSite]:
     pages: dict[str, str] = {}
     for url in serve(type("Bound", (SiteRequest,), {"pages": pages})):
         yield LiveSite(url, pages, server, server.add_source(f"live-{time.time_ns()}", channel="web"))
-
-
-def wait_until(look: Callable[[], T], good: Callable[[T], bool], describe: Callable[[], Any]) -> T:
-    """What `look` sees as soon as it is good; after a minute the test fails with what `describe` says."""
-    deadline = time.monotonic() + 60
-    while not good(seen := look()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited in vain; there is {describe()}")
-        time.sleep(0.05)
-    return seen

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.sdk.conftest import LiveSite, Receiver, Site, wait_until, wait_until_heard
+from tests.sdk.conftest import LiveSite, Receiver, Site, wait_until_heard
 
 from trackway.testing.browser import ARGUMENTS, find_chromium
+from trackway.testing.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 

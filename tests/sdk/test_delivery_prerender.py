@@ -12,10 +12,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.sdk.conftest import LiveSite, SiteRequest, serve, wait_until
+from tests.sdk.conftest import LiveSite, SiteRequest, serve
 
 from trackway.testing.browser import ARGUMENTS, find_chromium
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 

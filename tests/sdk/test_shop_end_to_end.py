@@ -57,7 +57,7 @@ def shop(server):
 
 
 def wait_for_events(server, page, event_type, count, among=lambda event: True):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (
         len(found := [e for e in server.api("events", event_type=event_type, limit=1000)["items"] if among(e)]) < count
     ):
