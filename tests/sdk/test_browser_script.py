@@ -313,6 +313,7 @@ def test_leaving_at_once_loses_nothing(site, receiver, page):
     burst = "for (let i = 0; i < 40; i++) trackway.track('burst', {i})"
     page.goto(site.add("/", f'<a href="/next" onclick="{burst}">Away</a>'))
     receiver.wait_for("page_view", page=page)
+    wait_until_heard(page)
     page.click("a")
     page.wait_for_url("**/next")
     sent = receiver.wait_for("burst", 40, page=page)
