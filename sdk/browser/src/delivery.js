@@ -82,6 +82,7 @@ export const openDelivery = (endpoint, name, pack, most = 100, post = fetch) => 
         sure = true;
         waiting.splice(0, count);
       }
+      // Not at once: the title of a page view among the others may still be on its way.
       plan(LINGER_MS);
     }
     save();

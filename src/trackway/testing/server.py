@@ -24,6 +24,7 @@ from trackway.eventlog.embedded import LogReader
 from trackway.eventlog.interface import Position
 from trackway.query.progress import read_positions
 from trackway.testing.commands import run_command
+from trackway.testing.waiting import wait_until
 
 ADMIN_TOKEN = "test-admin-token"
 START_PATIENCE_S = 60.0
@@ -57,12 +58,11 @@ class TestServer:
     @property
     def password(self) -> str:
         """Of the login `admin`, as printed at the first start, a moment after the server is ready."""
-        deadline = time.monotonic() + START_PATIENCE_S
-        while (found := re.search(r"with the password  (\S+)", self.log.read_text())) is None:
-            if time.monotonic() > deadline:
-                raise LookupError("the server printed no password: the data folder is not new")
-            time.sleep(0.05)
-        return found[1]
+        said = wait_until(
+            lambda: re.findall(r"with the password  (\S+)", self.log.read_text()),
+            describe=lambda: "no password in what the server printed: the data folder is not new",
+        )
+        return str(said[0])
 
     def request(
         self, method: str, path: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None
