@@ -38,6 +38,11 @@ def find_files(spool: Path) -> list[Path]:
     return sorted(spool.rglob("*.events"))
 
 
+def count_cut_off(spool: Path) -> int:
+    """Events that were being written when their process was killed; their call had not returned."""
+    return sum(not file.read_bytes().endswith(b"\n") for file in find_files(spool))
+
+
 def leave(spool: Path, names: list[str], key: str = KEY) -> list[str]:
     """A process that tracked and could reach nobody; the dedupe keys."""
     with Client(NOWHERE, key, spool=spool, flush_every_s=60) as client:
@@ -107,11 +112,11 @@ def test_a_program_killed_in_the_middle_loses_nothing(
 ) -> None:
     """Some batches it has sent, of one it does not know any more; the receiver counts keys as the server does."""
     printed = kill_while_tracking(receiver.url, tmp_path, least)
+    cut_off = count_cut_off(tmp_path)
     client = make_client(spool=tmp_path)
     assert client.flush()
     assert set(printed) <= {event["dedupe_key"] for event in receiver.taken}
-    # The kill may cut off the event that was being written, whose call had not returned.
-    assert client.stats.damaged <= 1
+    assert client.stats.damaged <= cut_off
     check_books(client)
 
 
